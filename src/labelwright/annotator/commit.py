@@ -1,0 +1,154 @@
+"""Writing what a run made of a batch: labels, embeddings, journal, final statuses, in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import Data
+from sqlalchemy import Connection, Row
+
+from labelwright.annotator.labels import take_apart
+from labelwright.annotator.precedence import Said, allowed, said
+from labelwright.errors import LabelwrightError
+from labelwright.operators.values import Draft, Vectors
+from labelwright.store import annotations as annotation_rows
+from labelwright.store import concepts, labels, queue, runs
+from labelwright.store import tables as t
+from labelwright.store.annotations import NewAnnotation, NewConcept
+from labelwright.workflows.engine import Plan
+
+
+@dataclass(slots=True)
+class Made:
+    """What the workflow made of one input."""
+
+    drafts: list[tuple[Draft, str]] = field(default_factory=list)
+    """Each with the version of the model that predicted it ("" for none)."""
+    vectors: dict[str, Vectors] = field(default_factory=dict)
+    """Embeddings, by the embedder's version."""
+    error: LabelwrightError | None = None
+    media: str | None = None
+    """The key under which fetched media was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a commit did."""
+
+    wrote: int
+    replaced: int
+    gone: tuple[int, ...] = ()
+    """Inputs that were deleted, or taken over by another worker, while this one worked on them."""
+
+
+def commit_batch(conn: Connection, app: Row[Any], claim: queue.Claim, plan: Plan, made: Mapping[int, Made]) -> Written:
+    """Write a claimed batch. Inputs that the lease no longer holds are left out.
+
+    Args:
+        made: input key to what was made of it, for every input of the claim.
+    """
+    held = queue.still_held(conn, claim.lease)
+    good = {pk: m for pk, m in made.items() if pk in held and m.error is None}
+    run = runs.ingest(conn, app.pk, plan.workflow_version_id) if any(m.drafts for m in good.values()) else None
+    wrote, replaced = write_labels(conn, app, plan, good, run, replace=False)
+    if run is not None:
+        runs.count(conn, run, inputs=len(good), wrote=wrote, replaced=replaced)
+    failed = {
+        pk: (m.error.code, m.error.details or m.error.description, m.media)
+        for pk, m in made.items()
+        if m.error is not None and pk in held
+    }
+    queue.finish(
+        conn,
+        claim.lease,
+        done={pk: m.media for pk, m in good.items()},
+        failed=failed,
+        workflow_version_id=plan.workflow_version_id,
+    )
+    return Written(wrote, replaced, tuple(pk for pk in made if pk not in held))
+
+
+def write_labels(
+    conn: Connection,
+    app: Row[Any],
+    plan: Plan,
+    made: Mapping[int, Made],
+    run: int | None,
+    *,
+    replace: bool,
+) -> tuple[int, int]:
+    """Write drafts and embeddings of inputs; returns how many annotations were written and replaced.
+
+    ``replace``: what workflows wrote before on these inputs, and no person touched, goes into the journal.
+    """
+    pks = list(made)
+    words, old = standing(conn, pks)
+    if not replace:
+        old = []
+    elif old:
+        before = labels.concepts_of(conn, [row.pk for row in old])
+        if run is not None:
+            frozen = [(row.input, labels.freeze(row, before.get(row.pk, []))) for row in old]
+            runs.write_journal(conn, run, frozen)
+        labels.remove(conn, [row.pk for row in old])
+    rows = _rows(conn, app, plan, made, run, words)
+    annotation_rows.add(conn, app.pk, rows)
+    labels.put_embeddings(
+        conn, [(pk, version, vector) for pk, m in made.items() for version, vector in m.vectors.items()]
+    )
+    return len(rows), len(old)
+
+
+def standing(conn: Connection, pks: Sequence[int]) -> tuple[dict[int, list[Said]], list[Row[Any]]]:
+    """What people have said of these inputs, and the annotations that only workflows wrote."""
+    rows = labels.of_inputs(conn, pks)
+    automatic = [r for r in rows if r.origin == t.MODEL and not r.touched and r.run is not None]
+    ours = {r.pk for r in automatic}
+    by_people = [r for r in rows if r.pk not in ours]
+    spoken = labels.concepts_of(conn, [r.pk for r in by_people])
+    words: dict[int, list[Said]] = defaultdict(list)
+    for row in by_people:
+        concepts_here = [(c.slot, c.concept_id) for c in spoken.get(row.pk, [])]
+        words[row.input].extend(said(Data.FromString(row.wire), concepts_here))
+    for rejection in labels.rejections_of(conn, pks):
+        box = tuple(rejection.box) if rejection.box else None
+        words[rejection.input].append(Said(rejection.concept_id, box))
+    return words, automatic
+
+
+def _rows(
+    conn: Connection,
+    app: Row[Any],
+    plan: Plan,
+    made: Mapping[int, Made],
+    run: int | None,
+    words: Mapping[int, Sequence[Said]],
+) -> list[NewAnnotation]:
+    parts = []
+    names: dict[str, str] = {}
+    for pk, m in made.items():
+        for draft, model_version in m.drafts:
+            data = allowed(draft.data, words.get(pk, ()))
+            if data is not None:
+                wire, found = take_apart(data)
+                names.update((label.concept_id, label.name) for label in found)
+                parts.append((pk, draft, model_version, wire, found))
+    key = concepts.ensure(conn, app.pk, names) if names else {}
+    return [
+        NewAnnotation(
+            input=pk,
+            user_id=draft.user_id,
+            status_code=draft.status_code,
+            origin=t.MODEL,
+            wire=wire,
+            concepts=[NewConcept(key[f.concept_id], f.value, f.value, f.slot) for f in found],
+            model_version_id=model_version,
+            workflow_version_id=plan.workflow_version_id,
+            run=run,
+            annotation_info=draft.annotation_info,
+        )
+        for pk, draft, model_version, wire, found in parts
+    ]

@@ -1,0 +1,143 @@
+"""From a workflow version in the store to a plan that runs, with a bounded memory of the last ones."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion, OutputInfo, WorkflowVersion
+from google.protobuf.json_format import MessageToDict
+from sqlalchemy import Connection, Row
+
+from labelwright.errors import ModelDoesNotExist
+from labelwright.models.loading import load
+from labelwright.operators import registry
+from labelwright.operators.values import ConceptRef, Operator, Relation, Snapshot
+from labelwright.store import models, relations, workflows
+from labelwright.workflows import engine
+
+FLOOR = 0.05
+"""The score below which a predicted concept is no prediction, where neither version nor node says another."""
+
+_KEEP = 32
+"""Plans that a process remembers; a plan of operators is small, and models are shared between plans."""
+
+
+def snapshot(conn: Connection, app: Row[Any]) -> Snapshot:
+    """What operators may know of an app."""
+    return Snapshot(
+        user_id=app.user_id,
+        app_id=app.id,
+        relations=tuple(
+            Relation(
+                ConceptRef(r.subject_user_id, r.subject_app_id, r.subject_id, r.subject_name),
+                r.predicate,
+                ConceptRef(r.object_user_id, r.object_app_id, r.object_id, r.object_name),
+                r.knowledge_graph_id,
+            )
+            for r in relations.snapshot(conn, app.pk)
+        ),
+        people=frozenset((app.user_id,)),
+    )
+
+
+def output_info(version_wire: bytes) -> OutputInfo:
+    """The ``output_info`` of a stored model version."""
+    return ModelVersion.FromString(version_wire).output_info
+
+
+def overridden(info: OutputInfo, override: OutputInfo | None) -> OutputInfo:
+    """A version's settings with a node's laid over them: parameter by parameter, ``data`` as a whole."""
+    if override is None:
+        return info
+    out = OutputInfo()
+    out.CopyFrom(info)
+    for name, value in override.params.fields.items():
+        out.params.fields[name].CopyFrom(value)
+    if override.data.ByteSize():
+        out.data.CopyFrom(override.data)
+    if override.output_config.min_value:
+        out.output_config.min_value = override.output_config.min_value
+    return out
+
+
+def operator_of(version: Row[Any], info: OutputInfo, snap: Snapshot) -> Operator:
+    """The operator of a model version (a row of `models.versions_by_pk`)."""
+    return load(registry.get(version.model_type_id), version.id, MessageToDict(info.params), info.data, snap)
+
+
+def node_of(
+    version: Row[Any],
+    snap: Snapshot,
+    *,
+    id: str,
+    override: OutputInfo | None = None,
+    **more: Any,
+) -> engine.Node:
+    """A node that runs a model version."""
+    info = overridden(output_info(version.wire), override)
+    model_type = registry.get(version.model_type_id)
+    return engine.Node(
+        id=id,
+        type=model_type,
+        model=engine.ModelRef(version.user_id, version.app_id, version.model_id, version.id, version.model_name),
+        operator=operator_of(version, info, snap),
+        floor=(info.output_config.min_value or FLOOR) if model_type.predicts else 0.0,
+        **more,
+    )
+
+
+def compile_version(conn: Connection, app: Row[Any], workflow: Row[Any], version: Row[Any]) -> engine.Plan:
+    """Make a plan of a workflow version, for work in ``app``.
+
+    Raises:
+        ModelDoesNotExist: a model version that the workflow names has been deleted.
+    """
+    snap = snapshot(conn, app)
+    wire = {n.id: n for n in WorkflowVersion.FromString(version.wire).nodes}
+    rows = workflows.nodes(conn, version.pk)
+    versions = models.versions_by_pk(conn, [r.model_version for r in rows])
+    nodes = []
+    for row in rows:
+        if row.model_version not in versions:
+            raise ModelDoesNotExist(
+                f"node {row.node_id!r} of workflow {workflow.id!r} names a model version that has been deleted; "
+                "post the workflow anew with one that is there"
+            )
+        said = wire[row.node_id]
+        nodes.append(
+            node_of(
+                versions[row.model_version],
+                snap,
+                id=row.node_id,
+                override=said.output_info_override if said.HasField("output_info_override") else None,
+                inputs=tuple(i.node_id for i in said.node_inputs),
+                suppress=said.suppress_output,
+            )
+        )
+    return engine.plan(workflow.id, version.id, nodes)
+
+
+class Plans:
+    """The plans of one process, made anew when a workflow or the app's relations changed."""
+
+    def __init__(self) -> None:
+        self._plans: OrderedDict[tuple[Any, ...], engine.Plan] = OrderedDict()
+
+    def default(self, conn: Connection, app: Row[Any]) -> engine.Plan:
+        """The newest version of the app's default workflow; an empty plan for an app without one."""
+        workflow = workflows.by_pk(conn, app.default_workflow) if app.default_workflow else None
+        version = workflows.version(conn, workflow.pk) if workflow is not None else None
+        if workflow is None or version is None:
+            return engine.plan("", "", ())
+        return self.of(conn, app, workflow, version)
+
+    def of(self, conn: Connection, app: Row[Any], workflow: Row[Any], version: Row[Any]) -> engine.Plan:
+        """One version of one workflow, for work in ``app``."""
+        key = (app.pk, app.revision, version.pk, version.modified_at)
+        if key not in self._plans:
+            self._plans[key] = compile_version(conn, app, workflow, version)
+            while len(self._plans) > _KEEP:
+                self._plans.popitem(last=False)
+        self._plans.move_to_end(key)
+        return self._plans[key]

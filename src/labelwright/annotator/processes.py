@@ -1,0 +1,166 @@
+"""The processes beside the calls' own: annotators, the lane of jobs, the predictor. What each of them runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection as Pipe
+from typing import Any
+
+import cv2
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from labelwright import logs
+from labelwright.annotator.intake import Intake
+from labelwright.annotator.predict import Forecaster
+from labelwright.annotator.rerun import Rerun
+from labelwright.annotator.worker import Annotator, alive, work
+from labelwright.config import Settings
+from labelwright.errors import LabelwrightError
+from labelwright.media.blobs import BlobStore
+from labelwright.operators import registry
+from labelwright.store import jobs, queue
+from labelwright.store.engine import Store
+
+ANNOTATOR, JOBS, PREDICTOR = "annotator", "jobs", "predictor"
+
+GRACE = 7.0
+"""Seconds that a process may use to finish what it is at before it gives it back: the whole server has 10."""
+
+WAKE, STOP = b"w", b"s"
+
+log = structlog.get_logger("labelwright.processes")
+
+
+class Control:
+    """A child's end of its pipe from the parent: wake, stop; the parent's death is a stop too."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self.awake = threading.Event()
+        self.stopping = threading.Event()
+        self._on_stop: list[Callable[[], None]] = []
+        for name in (signal.SIGTERM, signal.SIGINT):
+            # Ctrl-C reaches the whole group; the parent decides, and tells by the pipe.
+            signal.signal(name, signal.SIG_IGN if name is signal.SIGINT else lambda *_: self.stop())
+        threading.Thread(target=self._listen, name="control", daemon=True).start()
+
+    def on_stop(self, then: Callable[[], None]) -> None:
+        """Call ``then`` when an end is asked for."""
+        self._on_stop.append(then)
+        if self.stopping.is_set():
+            then()
+
+    def stop(self) -> None:
+        """Begin to end."""
+        self.stopping.set()
+        self.awake.set()
+        for then in self._on_stop:
+            then()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until woken, at most so long."""
+        self.awake.wait(seconds)
+        self.awake.clear()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                said = os.read(self._pipe.fileno(), 4096)
+            except OSError:
+                said = b""
+            if not said or STOP in said:
+                self.stop()
+                return
+            self.awake.set()
+
+
+def main(kind: str, settings: Settings, pipe: Pipe, tasks: Pipe | None) -> None:
+    """What a child process runs."""
+    logs.configure(settings.log_level, settings.log_format)
+    control = Control(pipe)
+    cv2.setNumThreads(thread_count(settings))
+    registry.populate(settings.plugins)
+    store = Store(settings.store_url)
+    blobs = BlobStore(settings.media_store_url)
+    # A step that outlasts the grace is cut off: its lease is given back, and the process ends.
+    control.on_stop(lambda: _end_after(GRACE, store))
+    if kind == PREDICTOR and tasks is not None:
+        _predictor(Forecaster(settings, store, blobs), tasks, control)
+    elif kind == JOBS:
+        _jobs(settings, store, blobs, control)
+    else:
+        annotator = Annotator(settings, store, blobs)
+        control.on_stop(annotator.stop)
+        work(annotator, control.wait, settings.poll)
+    store.close()
+    # Threads of libraries may linger; everything of ours is on disk.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _end_after(seconds: float, store: Store) -> None:
+    def cut() -> None:
+        try:
+            give_back_all(store, os.getpid())
+        finally:
+            os._exit(0)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+
+
+def give_back_all(store: Store, pid: int) -> None:
+    """Let everything that a process of this host holds wait again."""
+    with store.write() as conn:
+        for lease in queue.leases_of(conn, pid):
+            queue.give_back(conn, lease)
+
+
+def thread_count(settings: Settings) -> int:
+    """Threads that the numeric libraries of one process get."""
+    return settings.threads or max(1, (os.cpu_count() or 1) // max(1, settings.workers))
+
+
+def _jobs(settings: Settings, store: Store, blobs: BlobStore, control: Control) -> None:
+    reruns = Rerun(store, Intake(settings, blobs), settings.batch)
+    holder = queue.this_process()
+    while not control.stopping.is_set():
+        try:
+            with store.read() as conn:
+                waiting = jobs.waiting(conn)
+            if waiting:
+                with store.write() as conn:
+                    job = jobs.claim(conn, holder, seconds=settings.lease)
+                if job is not None:
+                    with alive(store, job.lease, settings.lease):
+                        reruns.carry(job, stop=control.stopping.is_set)
+                continue
+        except OperationalError as e:
+            log.warning("the store can't be reached; trying again", error=str(e.orig)[:200])
+        # Jobs are rare and long: looking for one four times less often than for inputs costs nobody anything.
+        control.wait(settings.poll * 4)
+
+
+def _predictor(forecaster: Forecaster, tasks: Pipe, control: Control) -> None:
+    while not control.stopping.is_set():
+        try:
+            if not tasks.poll(0.5):
+                continue
+            number, task = tasks.recv()
+        except (EOFError, OSError):
+            return
+        answer: Any
+        try:
+            answer = forecaster.run(task)
+        except LabelwrightError as e:
+            answer = e
+        except Exception as e:
+            log.exception("a prediction failed")
+            answer = LabelwrightError(f"the prediction failed ({type(e).__name__}); the log has more")
+        tasks.send((number, answer))

@@ -1,0 +1,241 @@
+"""Starting the processes, starting again those that die, and ending them all in time."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.context import SpawnProcess
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from labelwright.annotator import processes
+from labelwright.annotator.predict import Prediction, Task
+from labelwright.config import Settings
+from labelwright.errors import LabelwrightError, Overloaded
+from labelwright.store import queue
+from labelwright.store.engine import Store
+
+log = structlog.get_logger("labelwright.processes")
+
+# Children begin from nothing: a fork would copy threads' locks and gRPC's state in whatever shape they are.
+_spawn = multiprocessing.get_context("spawn")
+
+BACKOFF = 0.1, 5.0
+"""Seconds before a process that died is started again: at first, and at most."""
+HEALTHY = 30.0
+"""Seconds after which a process counts as having started well."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A process and its pipes."""
+
+    kind: str
+    process: SpawnProcess
+    control: Pipe
+    tasks: Pipe | None
+    started: float = field(default_factory=time.monotonic)
+
+    def tell(self, what: bytes) -> None:
+        """Say something without waiting: a child that doesn't listen has it in the pipe already."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.write(self.control.fileno(), what)
+
+    def close(self) -> None:
+        """Close our ends of the pipes."""
+        self.control.close()
+        if self.tasks is not None:
+            self.tasks.close()
+
+
+class Supervisor:
+    """Keeps a set of processes running.
+
+    Args:
+        kinds: what to run, one process for each entry.
+    """
+
+    def __init__(self, settings: Settings, store: Store, kinds: list[str]) -> None:
+        self._settings = settings
+        self._store = store
+        self._kinds = kinds
+        self._children: dict[int, Child] = {}
+        self._delay = dict.fromkeys(range(len(kinds)), BACKOFF[0])
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._predictions = _Predictions(settings)
+        # Each numeric library starts a pool as large as the machine, and several processes then fight for it.
+        # They read this when they are first imported, which in the children is still to come.
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, str(processes.thread_count(settings)))
+
+    def start(self) -> None:
+        """Free what a server that was killed left behind, and start the processes."""
+        with self._store.write() as conn:
+            for lease in queue.orphaned(conn):
+                queue.give_back(conn, lease)
+        for slot in range(len(self._kinds)):
+            self._start(slot)
+        self._watcher.start()
+
+    def wake(self) -> None:
+        """Tell the idle ones that something may have come."""
+        for child in list(self._children.values()):
+            child.tell(processes.WAKE)
+
+    def run(self, task: Task) -> list[Prediction]:
+        """Have the predictor run a task, and wait for it.
+
+        Raises:
+            Overloaded: too many wait already, the deadline passed, or the predictor died meanwhile.
+            LabelwrightError: what the task raised.
+        """
+        return self._predictions.run(task)
+
+    def pids(self, kind: str) -> list[int]:
+        """The processes of a kind that run now."""
+        found = [c.process.pid for c in list(self._children.values()) if c.kind == kind]
+        return [pid for pid in found if pid is not None]
+
+    def stop(self, seconds: float) -> None:
+        """End all processes: asked first; after ``seconds`` killed, and what they held given back."""
+        self._stopping.set()
+        children = list(self._children.values())
+        for child in children:
+            child.tell(processes.STOP)
+        until = time.monotonic() + seconds
+        for child in children:
+            child.process.join(max(0.0, until - time.monotonic()))
+            if child.process.is_alive():
+                log.warning("a process did not end in time and is killed", kind=child.kind, pid=child.process.pid)
+                child.process.kill()
+                child.process.join()
+                if child.process.pid is not None:
+                    processes.give_back_all(self._store, child.process.pid)
+            child.close()
+        if self._watcher.is_alive():
+            self._watcher.join()
+
+    def _start(self, slot: int) -> None:
+        kind = self._kinds[slot]
+        theirs, ours = _spawn.Pipe(duplex=False)
+        os.set_blocking(ours.fileno(), False)
+        their_tasks, our_tasks = _spawn.Pipe() if kind == processes.PREDICTOR else (None, None)
+        process = _spawn.Process(
+            target=processes.main, args=(kind, self._settings, theirs, their_tasks), name=f"labelwright-{kind}"
+        )
+        process.start()
+        theirs.close()
+        if their_tasks is not None:
+            their_tasks.close()
+        child = Child(kind, process, ours, our_tasks)
+        self._children[slot] = child
+        if our_tasks is not None:
+            self._predictions.attach(our_tasks)
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            slots = {child.process.sentinel: slot for slot, child in self._children.items()}
+            # The time-out is for noticing the stop; a death is noticed at once.
+            for sentinel in multiprocessing.connection.wait(list(slots), timeout=0.2):
+                if not self._stopping.is_set():
+                    self._revive(slots[sentinel])  # type: ignore[index]
+
+    def _revive(self, slot: int) -> None:
+        child = self._children[slot]
+        child.process.join()
+        pid, code = child.process.pid, child.process.exitcode
+        log.error("a process died and is started again", kind=child.kind, pid=pid, exitcode=code)
+        child.close()
+        try:
+            with self._store.write() as conn:
+                for lease in queue.leases_of(conn, pid or 0):
+                    # Status 0: it was told to go (SIGTERM); that counts against nobody.
+                    (queue.give_back if code == 0 else queue.take_away)(conn, lease)
+        except SQLAlchemyError:
+            log.exception("a dead process's leases could not be ended now; they end by themselves")
+        well = time.monotonic() - child.started > HEALTHY
+        self._delay[slot] = BACKOFF[0] if well else min(self._delay[slot] * 2, BACKOFF[1])
+        if not self._stopping.wait(self._delay[slot]):
+            self._start(slot)
+
+
+class _Predictions:
+    """The calls that wait for the predictor: who waits for which answer, until when, and how many may."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._timeout = settings.predict_timeout
+        self._slots = threading.BoundedSemaphore(settings.predict_in_flight)
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+        self._pipe: Pipe | None = None
+        self._waiting: dict[int, _Waiting] = {}
+        self._numbers = 0
+
+    def attach(self, pipe: Pipe) -> None:
+        """Send tasks down this pipe from now on; those that the last predictor died over are told so."""
+        with self._lock:
+            self._pipe = pipe
+            lost, self._waiting = self._waiting, {}
+        for waiting in lost.values():
+            waiting.answer(Overloaded("the predictor died at its work and is started again: try once more"))
+        threading.Thread(target=self._listen, args=(pipe,), name="predictions", daemon=True).start()
+
+    def run(self, task: Task) -> list[Prediction]:
+        if not self._slots.acquire(blocking=False):
+            raise Overloaded("too many predictions wait already (setting predict_in_flight): try again in a moment")
+        try:
+            waiting = _Waiting()
+            with self._lock:
+                self._numbers += 1
+                number = self._numbers
+                self._waiting[number] = waiting
+                pipe = self._pipe
+            try:
+                if pipe is None:
+                    raise Overloaded("no predictor runs here")
+                # Two threads that write at once would mix their bytes.
+                with self._sending:
+                    pipe.send((number, task))
+                return waiting.wait(self._timeout)
+            except OSError:
+                raise Overloaded("the predictor is being started again: try once more") from None
+            finally:
+                with self._lock:
+                    self._waiting.pop(number, None)
+        finally:
+            self._slots.release()
+
+    def _listen(self, pipe: Pipe) -> None:
+        while True:
+            try:
+                number, answer = pipe.recv()
+            except (EOFError, OSError):
+                return
+            with self._lock:
+                waiting = self._waiting.get(number)
+            # Nobody waits any more for an answer that came after its deadline.
+            if waiting is not None:
+                waiting.answer(answer)
+
+
+class _Waiting:
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._answer: list[Prediction] | LabelwrightError = []
+
+    def answer(self, answer: list[Prediction] | LabelwrightError) -> None:
+        self._answer = answer
+        self._done.set()
+
+    def wait(self, seconds: float) -> list[Prediction]:
+        if not self._done.wait(seconds):
+            raise Overloaded(f"no prediction within {seconds:g} s (setting predict_timeout): try fewer inputs a call")
+        if isinstance(self._answer, LabelwrightError):
+            raise self._answer
+        return self._answer

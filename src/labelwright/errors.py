@@ -1,0 +1,239 @@
+"""The one error root.
+
+Each error knows its Clarifai status code, its gRPC code and its HTTP status; whoever catches it at the
+edge needs no table. The numbers are written out here so that rooms without protobuf can raise them;
+a test holds each against the name it has in ``status_code_pb2``.
+
+The default message is the API's own text where clients match on it. ``details`` says what was found,
+what is legal, and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LabelwrightError(Exception):
+    """Internal error."""
+
+    code: ClassVar[int] = 10020
+    """Clarifai status code (``StatusCode``)."""
+    code_name: ClassVar[str] = "FAILURE"
+    grpc_code: ClassVar[int] = 13
+    """gRPC status code, as in ``grpc.StatusCode``: used only where a call can't be answered with a Status."""
+    http_status: ClassVar[int] = 500
+
+    def __init__(self, details: str = "") -> None:
+        super().__init__(details or self.description)
+        self.details = details
+
+    @property
+    def description(self) -> str:
+        """The first line of the class's docstring, without its full stop."""
+        return (type(self).__doc__ or "").strip().splitlines()[0].removesuffix(".")
+
+
+class NotImplementedByServer(LabelwrightError):
+    """Not implemented."""
+
+    code, code_name, grpc_code, http_status = 10040, "NOT_IMPLEMENTED", 12, 501
+
+
+class Overloaded(LabelwrightError):
+    """Try again."""
+
+    code, code_name, grpc_code, http_status = 10030, "TRY_AGAIN", 14, 503
+
+
+# --- who calls ------------------------------------------------------------------------------------
+
+
+class KeyInvalid(LabelwrightError):
+    """Invalid API key or Invalid API key/application pair."""
+
+    code, code_name, grpc_code, http_status = 11008, "CONN_KEY_INVALID", 16, 401
+
+
+class KeyNotFound(LabelwrightError):
+    """API key not found."""
+
+    code, code_name, grpc_code, http_status = 11009, "CONN_KEY_NOT_FOUND", 16, 401
+
+
+class NoCredentials(LabelwrightError):
+    """Invalid request."""
+
+    code, code_name, grpc_code, http_status = 11102, "CONN_INVALID_REQUEST", 16, 401
+
+
+class InsufficientScopes(LabelwrightError):
+    """Insufficient scopes."""
+
+    code, code_name, grpc_code, http_status = 11007, "CONN_INSUFFICIENT_SCOPES", 7, 403
+
+
+# --- what is asked for ----------------------------------------------------------------------------
+
+
+class BadRequestFormat(LabelwrightError):
+    """Malformed request."""
+
+    code, code_name, grpc_code, http_status = 11100, "CONN_BAD_REQUEST_FORMAT", 3, 400
+
+
+class InvalidRequest(LabelwrightError):
+    """Invalid request."""
+
+    code, code_name, grpc_code, http_status = 11102, "CONN_INVALID_REQUEST", 3, 400
+
+
+class DoesNotExist(LabelwrightError):
+    """Resource does not exist."""
+
+    code, code_name, grpc_code, http_status = 11101, "CONN_DOES_NOT_EXIST", 5, 404
+
+
+class ExceedsLimits(LabelwrightError):
+    """Limits exceeded."""
+
+    code, code_name, grpc_code, http_status = 11006, "CONN_EXCEEDS_LIMITS", 8, 429
+
+
+# --- resources ------------------------------------------------------------------------------------
+
+
+class AppDuplicate(LabelwrightError):
+    """Application has duplicate ID or name."""
+
+    code, code_name, grpc_code, http_status = 40010, "DATABASE_DUPLICATE_KEY", 6, 409
+
+
+class ConceptsInvalidRequest(LabelwrightError):
+    """Invalid request."""
+
+    code, code_name, grpc_code, http_status = 40003, "CONCEPTS_INVALID_REQUEST", 3, 400
+
+
+class ModelDoesNotExist(LabelwrightError):
+    """Model does not exist."""
+
+    code, code_name, grpc_code, http_status = 21200, "MODEL_DOES_NOT_EXIST", 5, 404
+
+
+class ModelPermissionDenied(LabelwrightError):
+    """Model permission denied."""
+
+    code, code_name, grpc_code, http_status = 21201, "MODEL_PERMISSION_DENIED", 7, 403
+
+
+class ModelInvalidArgument(LabelwrightError):
+    """Model has invalid argument."""
+
+    code, code_name, grpc_code, http_status = 21202, "MODEL_INVALID_ARGUMENT", 3, 400
+
+
+class ModelInvalidRequest(LabelwrightError):
+    """Invalid model request."""
+
+    code, code_name, grpc_code, http_status = 21203, "MODEL_INVALID_REQUEST", 3, 400
+
+
+class WorkflowDuplicate(LabelwrightError):
+    """Workflow has duplicate ID."""
+
+    code, code_name, grpc_code, http_status = 22100, "WORKFLOW_DUPLICATE", 6, 409
+
+
+class WorkflowInvalidArgument(LabelwrightError):
+    """Workflow has invalid argument."""
+
+    code, code_name, grpc_code, http_status = 22104, "WORKFLOW_INVALID_ARGUMENT", 3, 400
+
+
+class WorkflowInvalidGraph(LabelwrightError):
+    """Workflow has an invalid graph."""
+
+    code, code_name, grpc_code, http_status = 22107, "WORKFLOW_INVALID_GRAPH", 3, 400
+
+
+class WorkflowNodeFailed(LabelwrightError):
+    """Workflow failed on this input."""
+
+    code, code_name, grpc_code, http_status = 22108, "WORKFLOW_INTERNAL_FAILURE", 13, 500
+
+
+class InputDoesNotExist(LabelwrightError):
+    """Input does not exist."""
+
+    code, code_name, grpc_code, http_status = 30102, "INPUT_DOES_NOT_EXIST", 5, 404
+
+
+class InputFailed(LabelwrightError):
+    """Download failed; check URL."""
+
+    code, code_name, grpc_code, http_status = 30002, "INPUT_DOWNLOAD_FAILED", 3, 400
+
+
+class InputDuplicate(LabelwrightError):
+    """Input has a duplicate."""
+
+    code, code_name, grpc_code, http_status = 30100, "INPUT_DUPLICATE", 6, 409
+
+
+class InputUnsupportedFormat(LabelwrightError):
+    """Unsupported input format."""
+
+    code, code_name, grpc_code, http_status = 30101, "INPUT_UNSUPPORTED_FORMAT", 3, 400
+
+
+class InputInvalidArgument(LabelwrightError):
+    """Input has invalid argument."""
+
+    code, code_name, grpc_code, http_status = 30104, "INPUT_INVALID_ARGUMENT", 3, 400
+
+
+class InputOverLimit(LabelwrightError):
+    """Input is over the limit."""
+
+    code, code_name, grpc_code, http_status = 30105, "INPUT_OVER_LIMIT", 3, 413
+
+
+class InputInvalidUrl(LabelwrightError):
+    """Invalid input URL."""
+
+    code, code_name, grpc_code, http_status = 30106, "INPUT_INVALID_URL", 3, 400
+
+
+class InputInvalidRequest(LabelwrightError):
+    """Invalid input request."""
+
+    code, code_name, grpc_code, http_status = 39999, "INPUT_INVALID_REQUEST", 3, 400
+
+
+class InputConnectionFailed(LabelwrightError):
+    """Input connection failed."""
+
+    code, code_name, grpc_code, http_status = 39996, "INPUT_CONNECTION_FAILED", 3, 400
+
+
+class AnnotationInvalidArgument(LabelwrightError):
+    """Annotation has invalid argument."""
+
+    code, code_name, grpc_code, http_status = 24155, "ANNOTATION_INVALID_ARGUMENT", 3, 400
+
+
+class AnnotationPermissionDenied(LabelwrightError):
+    """Annotation permission denied."""
+
+    code, code_name, grpc_code, http_status = 24156, "ANNOTATION_PERMISSION_DENIED", 7, 403
+
+
+# --- the server itself ----------------------------------------------------------------------------
+
+
+class ConfigurationError(LabelwrightError):
+    """The configuration is not usable."""
+
+
+class StoreError(LabelwrightError):
+    """The store can't be used."""

@@ -1,0 +1,1 @@
+"""The built-in vision models: no weights, no downloads, arrays in and arrays out."""

@@ -1,0 +1,106 @@
+"""The annotation writer: drafts annotations from whatever Data reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from clarifai_grpc.grpc.api.resources_pb2 import Data, Region
+
+from labelwright.errors import ModelInvalidArgument
+from labelwright.operators.registry import ANY, Kind, ModelType, Param, register
+from labelwright.operators.values import Batch, Draft, Operator, Output, Snapshot
+
+STATUSES = {
+    "ANNOTATION_SUCCESS": 24150,
+    "ANNOTATION_PENDING": 24151,
+    "ANNOTATION_AWAITING_REVIEW": 24157,
+    "ANNOTATION_AWAITING_CONSENSUS_REVIEW": 24159,
+}
+
+_WHOLE = ("concepts", "metadata", "geo", "text", "clusters")
+"""What is said of a whole input. Its media are the input's own, and embeddings have a table of their own."""
+
+
+def split(data: Data) -> list[Data]:
+    """One Data an annotation: what is said of the whole input together, then each region, then each frame."""
+    parts = []
+    whole = Data()
+    for field, value in data.ListFields():
+        if field.name in _WHOLE:
+            if field.is_repeated:
+                getattr(whole, field.name).extend(value)
+            else:
+                getattr(whole, field.name).CopyFrom(value)
+    # A Struct or Geo may be present and empty: that says nothing.
+    if whole.ByteSize() and any(len(v) if f.is_repeated else v.ByteSize() for f, v in whole.ListFields()):
+        parts.append(whole)
+    parts.extend(Data(regions=[_without_vectors(region)]) for region in data.regions)
+    for frame in data.frames:
+        part = Data(frames=[frame])
+        part.frames[0].data.ClearField("embeddings")
+        for region in part.frames[0].data.regions:
+            region.data.ClearField("embeddings")
+        parts.append(part)
+    return parts
+
+
+def _without_vectors(region: Region) -> Region:
+    if region.data.embeddings:
+        copy = Region()
+        copy.CopyFrom(region)
+        copy.data.ClearField("embeddings")
+        return copy
+    return region
+
+
+def make(params: Mapping[str, Any], _data: Data, snapshot: Snapshot) -> Operator:
+    """Build a writer."""
+    user_id: str = params["annotation_user_id"]
+    if user_id and user_id not in snapshot.people:
+        raise ModelInvalidArgument(
+            f"annotation-writer: annotation_user_id is {user_id!r}, who is neither the owner of the app nor a "
+            f"collaborator; legal are: {', '.join(sorted(snapshot.people))}"
+        )
+    author = user_id or snapshot.user_id
+    status_code: int = params["annotation_status"]
+    info = params["annotation_info"]
+
+    def run(batch: Batch) -> Output:
+        drafts = [[Draft(part, status_code, author, info) for part in split(data)] for data in batch.data]
+        return Output(data=list(batch.data), drafts=drafts)
+
+    return run
+
+
+register(
+    ModelType(
+        id="annotation-writer",
+        title="Annotation writer",
+        description=(
+            "Writes what reaches it as annotations, in a user's name and with a status: what is said of the "
+            "whole input as one annotation, each region and each frame as one more. It writes only where the "
+            "workflow is the app's default and runs on an added input; a preview writes nothing."
+        ),
+        inputs=ANY,
+        outputs=ANY,
+        params=(
+            Param(
+                "annotation_status",
+                Kind.ENUM,
+                "The status that the annotations get.",
+                required=True,
+                options=STATUSES,
+            ),
+            Param(
+                "annotation_user_id",
+                Kind.USER,
+                "In whose name they are written: the app's owner or a collaborator. Empty: the owner.",
+                default="",
+            ),
+            Param("annotation_info", Kind.JSON, "A JSON object that each annotation carries.", default=None),
+        ),
+        make=make,
+        writes=True,
+    )
+)

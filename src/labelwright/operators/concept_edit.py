@@ -1,0 +1,51 @@
+"""Replacing the concepts of a Data, wherever in it they stand. What the mappers and the thresholder share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data
+
+Edit = Callable[[Iterable[Concept]], list[Concept]]
+
+
+def edit_concepts(data: Data, edit: Edit) -> Data | None:
+    """A copy of ``data`` whose lists of concepts are edited: its own, its regions', its frames'.
+
+    A region or frame that is left without a concept is dropped; None where nothing is left at all.
+    Everything else that ``data`` holds is carried along.
+    """
+    kept = edit(data.concepts)
+    regions, frames = data.regions, data.frames
+    if not regions and not frames:
+        if not kept:
+            return None
+        out = _rest(data)
+        out.concepts.extend(kept)
+        return out
+    out = _rest(data)
+    out.concepts.extend(kept)
+    for region in regions:
+        if (inner := edit_concepts(region.data, edit)) is not None:
+            copy = out.regions.add(id=region.id, value=region.value, track_id=region.track_id)
+            if region.HasField("region_info"):
+                copy.region_info.CopyFrom(region.region_info)
+            copy.data.CopyFrom(inner)
+    for frame in frames:
+        if (inner := edit_concepts(frame.data, edit)) is not None:
+            copy_frame = out.frames.add(id=frame.id)
+            if frame.HasField("frame_info"):
+                copy_frame.frame_info.CopyFrom(frame.frame_info)
+            copy_frame.data.CopyFrom(inner)
+    return out if out.concepts or out.regions or out.frames else None
+
+
+def _rest(data: Data) -> Data:
+    out = Data()
+    # Most data between nodes holds concepts alone: looking first is cheaper than copying and clearing.
+    if any(f.name not in ("concepts", "regions", "frames") for f, _ in data.ListFields()):
+        out.CopyFrom(data)
+        out.ClearField("concepts")
+        out.ClearField("regions")
+        out.ClearField("frames")
+    return out

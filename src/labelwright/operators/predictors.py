@@ -1,0 +1,46 @@
+"""The model types that come with weights or code of their own: declared here, loaded by the models' room."""
+
+from __future__ import annotations
+
+from labelwright.operators.registry import ModelType, register
+
+register(
+    ModelType(
+        id="visual-classifier",
+        title="Visual classifier",
+        description="Says which concepts an image shows, each with a score.",
+        inputs=("image", "embeddings"),
+        outputs=("concepts",),
+        predicts=True,
+    )
+)
+register(
+    ModelType(
+        id="visual-detector",
+        title="Visual detector",
+        description="Says where in an image it sees which concepts: regions with boxes and scores.",
+        inputs=("image",),
+        outputs=("regions[...].region_info.bounding_box", "regions[...].data.concepts"),
+        predicts=True,
+    )
+)
+register(
+    ModelType(
+        id="visual-embedder",
+        title="Visual embedder",
+        description="Turns an image into a vector, near for images that look alike.",
+        inputs=("image",),
+        outputs=("embeddings",),
+        predicts=True,
+    )
+)
+register(
+    ModelType(
+        id="clusterer",
+        title="Clusterer",
+        description="Gives an image, or its embedding, the id of the cluster that it falls into.",
+        inputs=("image", "embeddings"),
+        outputs=("clusters",),
+        predicts=True,
+    )
+)

@@ -1,0 +1,1 @@
+"""The wire: one module a resource, and one dispatcher under every transport."""

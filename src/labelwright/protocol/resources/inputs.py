@@ -1,0 +1,107 @@
+"""Inputs."""
+
+from __future__ import annotations
+
+from clarifai_grpc.grpc.api import service_pb2
+from clarifai_grpc.grpc.api.status import status_pb2
+
+from labelwright.errors import DoesNotExist, InputInvalidRequest, InvalidRequest
+from labelwright.protocol.dispatch import Call, serves
+from labelwright.protocol.resources import input_patches, input_posts
+from labelwright.protocol.resources.input_messages import (
+    MAX_INPUTS,
+    all_to_wire,
+    forget_media,
+    said_of,
+    to_wire,
+)
+from labelwright.protocol.wire import MAX_PER_PAGE, offset_limit
+from labelwright.store import inputs, jobs
+from labelwright.store import tables as t
+
+
+@serves("PostInputs")
+def post_inputs(call: Call, request: service_pb2.PostInputsRequest) -> service_pb2.MultiInputResponse:
+    """Add inputs; each succeeds or fails by itself."""
+    return input_posts.post(call, request)
+
+
+@serves("GetInput")
+def get_input(call: Call, request: service_pb2.GetInputRequest) -> service_pb2.SingleInputResponse:
+    """One input."""
+    with call.store.read() as conn:
+        app = call.app(conn, request.user_app_id)
+        row = inputs.by_ids(conn, app.pk, [request.input_id]).get(request.input_id)
+        if row is None:
+            raise DoesNotExist(f"app {app.id!r} has no input {request.input_id!r}")
+        said = said_of(conn, app, [row])
+    return service_pb2.SingleInputResponse(input=to_wire(row, said.get(row.pk)))
+
+
+@serves("ListInputs")
+def list_inputs(call: Call, request: service_pb2.ListInputsRequest) -> service_pb2.MultiInputResponse:
+    """The app's inputs, newest first."""
+    if len(request.ids) > MAX_PER_PAGE:
+        raise InvalidRequest(f"{len(request.ids)} ids given; {MAX_PER_PAGE} at most are legal")
+    offset, limit = offset_limit(request)
+    with call.store.read() as conn:
+        app = call.app(conn, request.user_app_id)
+        rows = inputs.page(conn, app.pk, status_code=request.status.code, ids=request.ids, offset=offset, limit=limit)
+        said = said_of(conn, app, rows)
+    return service_pb2.MultiInputResponse(inputs=all_to_wire(rows, said))
+
+
+@serves("PatchInputs")
+def patch_inputs(call: Call, request: service_pb2.PatchInputsRequest) -> service_pb2.MultiInputResponse:
+    """Change concepts, metadata and geo of inputs: all of them or, where one can't be changed, none."""
+    return input_patches.patch(call, request)
+
+
+@serves("DeleteInput")
+def delete_input(call: Call, request: service_pb2.DeleteInputRequest) -> status_pb2.BaseResponse:
+    """Delete one input with all that is said of it."""
+    return _delete(call, request, [request.input_id])
+
+
+@serves("DeleteInputs")
+def delete_inputs(call: Call, request: service_pb2.DeleteInputsRequest) -> status_pb2.BaseResponse:
+    """Delete inputs with all that is said of them; none named is none deleted."""
+    if len(request.ids) > MAX_INPUTS:
+        raise InputInvalidRequest(f"{len(request.ids)} ids given; {MAX_INPUTS} at most a call are legal")
+    return _delete(call, request, list(request.ids))
+
+
+def _delete(
+    call: Call, request: service_pb2.DeleteInputRequest | service_pb2.DeleteInputsRequest, ids: list[str]
+) -> status_pb2.BaseResponse:
+    with call.store.write() as conn:
+        app = call.app(conn, request.user_app_id, change=True)
+        gone = inputs.remove(conn, app.pk, set(ids)) if ids else []
+        if ids and not gone:
+            raise DoesNotExist(f"app {app.id!r} has no input {', '.join(map(repr, sorted(set(ids))))}")
+    forget_media(call.server.blobs, [row.media for row in gone if row.media is not None])
+    return status_pb2.BaseResponse()
+
+
+@serves("GetInputCount")
+def get_input_count(call: Call, request: service_pb2.GetInputCountRequest) -> service_pb2.SingleInputCountResponse:
+    """How many inputs wait, are worked on, are done and have failed; and how far re-runs are."""
+    with call.store.read() as conn:
+        app = call.app(conn, request.user_app_id)
+        by_code = inputs.counts(conn, app.pk)
+        reruns = jobs.unfinished(conn, app.pk, "rerun")
+    reply = service_pb2.SingleInputCountResponse()
+    counts = reply.counts
+    counts.processed = by_code.pop(t.DONE, 0)
+    counts.to_process = by_code.pop(t.PENDING, 0)
+    counts.processing = by_code.pop(t.IN_PROGRESS, 0)
+    counts.errors = sum(by_code.values())
+    for job in reruns:
+        counts.reindexed += job.done
+        counts.reindex_errors += job.failed
+        ahead = max(job.total - job.done - job.failed, 0)
+        if job.state == jobs.RUNNING:
+            counts.reindexing += ahead
+        else:
+            counts.to_reindex += ahead
+    return reply

@@ -1,0 +1,165 @@
+"""What a model version is set by (``output_info``): reading it, filling it in, and checking that it can run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from clarifai_grpc.grpc.api import resources_pb2
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+from sqlalchemy import Connection, Row
+
+from labelwright.errors import LabelwrightError, ModelInvalidArgument
+from labelwright.models.loading import load
+from labelwright.operators import registry
+from labelwright.operators.registry import Kind, ModelType
+from labelwright.operators.values import Operator, Snapshot
+from labelwright.store import knowledge_graphs
+
+FIELDS = ("data", "params", "output_config")
+"""What counts of an ``output_info``."""
+
+
+@contextmanager
+def about(what: str) -> Iterator[None]:
+    """Name in the details of an error what it is about."""
+    try:
+        yield
+    except LabelwrightError as e:
+        raise type(e)(f"{what}: {e.details or e.description}") from None
+
+
+def creatable() -> str:
+    """The ids of the model types whose versions are made from parameters, for messages."""
+    return ", ".join(t.id for t in registry.all_types() if t.make is not None)
+
+
+def known_type(model_type_id: str) -> ModelType:
+    """The type of a model to be added.
+
+    Raises:
+        ModelInvalidArgument: none is named, there is no such type, or models of it can't be added by a call.
+    """
+    if not model_type_id:
+        raise ModelInvalidArgument(
+            "model_type_id is empty. The API then takes the trainable type embedding-classifier, which this "
+            f"server does not serve yet; legal are: {creatable()}"
+        )
+    model_type = registry.get(model_type_id)
+    if model_type.make is None:
+        raise ModelInvalidArgument(
+            f"versions of a {model_type_id} come with weights or code and can't be made from parameters; "
+            f"types whose versions can are: {creatable()}"
+        )
+    return model_type
+
+
+def given(model: resources_pb2.Model) -> resources_pb2.OutputInfo | None:
+    """The settings that a model is posted with; None where it is posted with none.
+
+    They may stand at ``output_info`` or at ``model_version.output_info``; of a field at both places, the
+    version's counts.
+    """
+    places = [holder.output_info for holder in (model, model.model_version) if holder.HasField("output_info")]
+    if not places:
+        return None
+    info = resources_pb2.OutputInfo()
+    for place in places:
+        lay_over(info, place)
+    return info
+
+
+def lay_over(info: resources_pb2.OutputInfo, place: resources_pb2.OutputInfo) -> None:
+    """Replace the fields of ``info`` that ``place`` has."""
+    for field in FIELDS:
+        if place.HasField(field):  # type: ignore[arg-type]
+            getattr(info, field).CopyFrom(getattr(place, field))
+
+
+def changed_since(model: resources_pb2.Model, current: resources_pb2.OutputInfo) -> resources_pb2.OutputInfo:
+    """Of the settings in a patch, those that differ from the current ones.
+
+    A client that changes what it was given and sends it back changes one of the two places, and the other
+    still holds what was: that is no change.
+    """
+    info = resources_pb2.OutputInfo()
+    for place in (model.output_info, model.model_version.output_info):
+        for field in FIELDS:
+            if place.HasField(field) and getattr(place, field) != getattr(current, field):  # type: ignore[arg-type]
+                getattr(info, field).CopyFrom(getattr(place, field))
+    return info
+
+
+def only_settings(info: resources_pb2.OutputInfo) -> resources_pb2.OutputInfo:
+    """A copy with the fields that count."""
+    copy = resources_pb2.OutputInfo()
+    lay_over(copy, info)
+    return copy
+
+
+def with_defaults(model_type: ModelType, info: resources_pb2.OutputInfo) -> None:
+    """Write the defaults of parameters that are left out into ``info``; those given stay as they were given."""
+    for param in model_type.params:
+        if param.kind is Kind.THRESHOLDS or param.default is None or param.name in info.params.fields:
+            continue
+        info.params.update({param.name: param.default})
+
+
+def needs_settings(model_type: ModelType) -> bool:
+    """Whether no version of this type can do without parameters."""
+    return any(p.required for p in model_type.params)
+
+
+def check(
+    conn: Connection, app: Row[Any], snap: Snapshot, model_type: ModelType, info: resources_pb2.OutputInfo
+) -> Operator:
+    """Make the operator that these settings mean, for work in ``app``.
+
+    Raises:
+        ModelInvalidArgument: they mean none.
+    """
+    params = plain(info.params)
+    check_config(info.output_config)
+    check_graph(conn, app, params)
+    return load(model_type, "", params, info.data, snap)
+
+
+def plain(params: Struct) -> dict[str, Any]:
+    """Parameters as plain values.
+
+    Raises:
+        ModelInvalidArgument: one is infinite or not a number.
+    """
+    try:
+        values: dict[str, Any] = MessageToDict(params)
+    except ValueError as e:
+        raise ModelInvalidArgument(f"output_info.params can't be written as JSON: {e}") from None
+    return values
+
+
+def check_config(config: resources_pb2.OutputConfig) -> None:
+    """Refuse a floor that no score can be compared to.
+
+    Raises:
+        ModelInvalidArgument: ``min_value`` is not from 0 to 1.
+    """
+    if not (math.isfinite(config.min_value) and 0 <= config.min_value <= 1):
+        raise ModelInvalidArgument(f"output_config.min_value is {config.min_value}; legal are 0 to 1")
+
+
+def check_graph(conn: Connection, app: Row[Any], params: Mapping[str, Any]) -> None:
+    """Refuse a ``knowledge_graph_id`` that the app has no graph for.
+
+    Raises:
+        ModelInvalidArgument: it names none; says which there are.
+    """
+    graph = params.get("knowledge_graph_id")
+    if not isinstance(graph, str) or not graph or knowledge_graphs.existing(conn, app.pk, [graph]):
+        return
+    there = ", ".join(repr(row.id) for row in knowledge_graphs.all_of(conn, app.pk)) or "none"
+    raise ModelInvalidArgument(
+        f"app {app.id!r} has no knowledge graph {graph!r}; there are: {there}; empty means all relations"
+    )

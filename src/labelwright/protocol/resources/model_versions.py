@@ -1,0 +1,127 @@
+"""The versions of models."""
+
+from __future__ import annotations
+
+from clarifai_grpc.grpc.api import resources_pb2, service_pb2
+from clarifai_grpc.grpc.api.status import status_code_pb2, status_pb2
+
+from labelwright.annotator.plans import output_info, snapshot
+from labelwright.errors import InvalidRequest, ModelDoesNotExist, ModelInvalidRequest
+from labelwright.protocol import patches
+from labelwright.protocol.dispatch import Call, serves
+from labelwright.protocol.metadata import checked
+from labelwright.protocol.resources import model_settings as settings
+from labelwright.protocol.resources.model_wire import (
+    VERSION_COMPUTED,
+    add_version,
+    find,
+    find_version,
+    to_wire,
+    version_bytes,
+    version_to_wire,
+)
+from labelwright.protocol.wire import SUCCESS, offset_limit, parse, status
+from labelwright.store import models, workflows
+
+MAX_VERSIONS = 128
+
+
+@serves("PostModelVersions")
+def post_model_versions(call: Call, request: service_pb2.PostModelVersionsRequest) -> service_pb2.SingleModelResponse:
+    """Add a version with other settings; types that need training are not served."""
+    if len(request.model_versions) != 1:
+        raise ModelInvalidRequest(
+            f"{len(request.model_versions)} versions given; 1 a call is legal, since each becomes the newest"
+        )
+    posted = request.model_versions[0]
+    with call.store.write() as conn:
+        app = call.app(conn, request.user_app_id, change=True)
+        row = models.get(conn, app.pk, request.model_id)
+        if row is None:
+            raise ModelDoesNotExist(f"app {app.id!r} has no model {request.model_id!r}")
+        with settings.about(f"model {row.id!r}"):
+            model_type = settings.known_type(row.model_type_id)
+            info = settings.only_settings(posted.output_info)
+            settings.with_defaults(model_type, info)
+            settings.check(conn, app, snapshot(conn, app), model_type, info)
+            checked(posted.metadata)
+        add_version(conn, row.pk, posted, info)
+        row = models.by_ids(conn, app.pk, [row.id])[row.id]
+        made = to_wire(row, app, models.version(conn, row.pk))
+    return service_pb2.SingleModelResponse(model=made)
+
+
+@serves("GetModelVersion")
+def get_model_version(
+    call: Call, request: service_pb2.GetModelVersionRequest
+) -> service_pb2.SingleModelVersionResponse:
+    """One version."""
+    with call.store.read() as conn:
+        app, row = find(conn, call, request.user_app_id, request.model_id)
+        version = find_version(conn, row, request.version_id)
+    return service_pb2.SingleModelVersionResponse(model_version=version_to_wire(version, app))
+
+
+@serves("ListModelVersions")
+def list_model_versions(
+    call: Call, request: service_pb2.ListModelVersionsRequest
+) -> service_pb2.MultiModelVersionResponse:
+    """A model's versions, newest first where not ascending."""
+    offset, limit = offset_limit(request)
+    if request.concept_ids or request.min_replicas:
+        raise InvalidRequest("versions can't be listed by concept_ids or min_replicas; trained_only is legal")
+    with call.store.read() as conn:
+        app, row = find(conn, call, request.user_app_id, request.model_id)
+        rows = models.version_page(
+            conn,
+            row.pk,
+            offset=offset,
+            limit=limit,
+            status_code=status_code_pb2.MODEL_TRAINED if request.trained_only else None,
+            ascending=request.sort_ascending,
+        )
+    return service_pb2.MultiModelVersionResponse(model_versions=[version_to_wire(r, app) for r in rows])
+
+
+@serves("PatchModelVersions")
+def patch_model_versions(
+    call: Call, request: service_pb2.PatchModelVersionsRequest
+) -> service_pb2.MultiModelVersionResponse:
+    """Change what is said about versions. What they are set by is fixed: PatchModels makes a new version."""
+    patches.check_action(request.action)
+    ids = [v.id for v in request.model_versions]
+    if not 1 <= len(set(ids)) == len(ids) <= MAX_VERSIONS:
+        raise ModelInvalidRequest(f"{len(ids)} versions given; 1 to {MAX_VERSIONS} different ones are legal")
+    with call.store.write() as conn:
+        app = call.app(conn, request.user_app_id, change=True)
+        row = models.get(conn, app.pk, request.model_id)
+        if row is None:
+            raise ModelDoesNotExist(f"app {app.id!r} has no model {request.model_id!r}")
+        made = []
+        for change in request.model_versions:
+            version = find_version(conn, row, change.id)
+            info = output_info(version.wire)
+            if change.HasField("output_info") and settings.only_settings(change.output_info) != info:
+                raise ModelInvalidRequest(
+                    f"the output_info of version {change.id!r} is fixed; PatchModels makes a new version"
+                )
+            after = parse(resources_pb2.ModelVersion, version.wire)
+            patches.apply(after, change, request.action, apart=(*VERSION_COMPUTED, "output_info"))
+            checked(after.metadata)
+            models.change_version(conn, version.pk, wire=version_bytes(after, info))
+            made.append(version_to_wire(find_version(conn, row, change.id), app))
+    return service_pb2.MultiModelVersionResponse(model_versions=made)
+
+
+@serves("DeleteModelVersion")
+def delete_model_version(call: Call, request: service_pb2.DeleteModelVersionRequest) -> status_pb2.BaseResponse:
+    """Delete a version; workflow versions that name it are deprecated from then on."""
+    with call.store.write() as conn:
+        app = call.app(conn, request.user_app_id, change=True)
+        row = models.get(conn, app.pk, request.model_id)
+        if row is None:
+            raise ModelDoesNotExist(f"app {app.id!r} has no model {request.model_id!r}")
+        version = find_version(conn, row, request.version_id)
+        workflows.bump_users_of(conn, versions=[version.pk])
+        models.remove_version(conn, version.pk)
+    return status_pb2.BaseResponse(status=status(SUCCESS))

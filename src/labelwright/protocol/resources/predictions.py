@@ -1,0 +1,219 @@
+"""Predictions that a call waits for: a whole workflow, or one model. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clarifai_grpc.grpc.api import resources_pb2, service_pb2
+from clarifai_grpc.grpc.api.status import status_pb2
+from sqlalchemy import Connection, Row
+
+from labelwright.annotator.intake import kind_of, url_of
+from labelwright.annotator.predict import NodeOutput, Prediction, Task, tasks_inputs
+from labelwright.errors import (
+    DoesNotExist,
+    InputInvalidArgument,
+    InvalidRequest,
+    LabelwrightError,
+    ModelDoesNotExist,
+)
+from labelwright.ids import new_id
+from labelwright.models.catalogue import PUBLIC_APP, PUBLIC_USER
+from labelwright.protocol.dispatch import Call, serves
+from labelwright.protocol.wire import FAILURE, MIXED, SUCCESS, error_status, set_time, status
+from labelwright.store import apps, models, workflows
+from labelwright.store.engine import now
+
+MAX_WORKFLOW_INPUTS = 32
+MAX_MODEL_INPUTS = 128
+DEFAULT_CONCEPTS, MAX_CONCEPTS = 20, 200
+
+
+@serves("PostWorkflowResults")
+def post_workflow_results(
+    call: Call, request: service_pb2.PostWorkflowResultsRequest
+) -> service_pb2.PostWorkflowResultsResponse:
+    """Run a workflow over inputs, and show what each node made of them. No workflow named: the app's default."""
+    _check(request.inputs, MAX_WORKFLOW_INPUTS, request.output_config)
+    with call.store.read() as conn:
+        app = call.app(conn, request.user_app_id)
+        workflow = _workflow(conn, app, request.workflow_id)
+        version = workflows.version(conn, workflow.pk, request.version_id)
+        if version is None:
+            raise DoesNotExist(f"workflow {workflow.id!r} has no version {request.version_id!r}")
+    results = _predict(call, app, request.inputs, workflow=workflow.pk, workflow_version=version.id)
+    reply = service_pb2.PostWorkflowResultsResponse()
+    reply.workflow.id, reply.workflow.app_id, reply.workflow.user_id = (
+        workflow.id,
+        workflow.app_id,
+        workflow.user_id,
+    )
+    reply.workflow.version.id = version.id
+    for given, result in zip(request.inputs, results, strict=True):
+        shown = reply.results.add(id=new_id())
+        set_time(shown.created_at, now())
+        _echo(shown.input, given)
+        shown.status.CopyFrom(_status(result))
+        if not isinstance(result, LabelwrightError):
+            for node in result:
+                if not node.suppress:
+                    _fill(shown.outputs.add(), node, given, request.output_config)
+    reply.status.CopyFrom(_overall([r.status for r in reply.results]))
+    return reply
+
+
+@serves("PostModelOutputs")
+def post_model_outputs(call: Call, request: service_pb2.PostModelOutputsRequest) -> service_pb2.MultiOutputResponse:
+    """Run one model over inputs."""
+    given_info = resources_pb2.OutputInfo()
+    # Old clients say it in the first place, the SDK in the second.
+    given_info.MergeFrom(request.model.output_info)
+    given_info.MergeFrom(request.model.model_version.output_info)
+    _check(request.inputs, MAX_MODEL_INPUTS, given_info.output_config)
+    with call.store.read() as conn:
+        app = call.app(conn, request.user_app_id)
+        version = _model_version(conn, app, request.model_id, request.version_id)
+    results = _predict(
+        call,
+        app,
+        request.inputs,
+        model_version=version.pk,
+        output_info=given_info.SerializeToString(),
+    )
+    reply = service_pb2.MultiOutputResponse()
+    for given, result in zip(request.inputs, results, strict=True):
+        output = reply.outputs.add()
+        if isinstance(result, LabelwrightError):
+            output.id = new_id()
+            set_time(output.created_at, now())
+            _echo(output.input, given)
+        else:
+            _fill(output, result[0], given, given_info.output_config)
+        output.status.CopyFrom(_status(result))
+    reply.status.CopyFrom(_overall([o.status for o in reply.outputs]))
+    return reply
+
+
+def _check(inputs: Sequence[resources_pb2.Input], most: int, config: resources_pb2.OutputConfig) -> None:
+    if not 1 <= len(inputs) <= most:
+        raise InvalidRequest(f"{len(inputs)} inputs given; 1 to {most} a call are legal")
+    if config.max_concepts > MAX_CONCEPTS:
+        raise InvalidRequest(f"max_concepts is {config.max_concepts}; 1 to {MAX_CONCEPTS} are legal, 0 means 20")
+    if not 0 <= config.min_value <= 1:
+        raise InvalidRequest(f"min_value is {config.min_value:g}; 0 to 1 are legal")
+
+
+def _workflow(conn: Connection, app: Row[Any], workflow_id: str) -> Row[Any]:
+    """The workflow meant: the app's default, one of the app, or one of the public app."""
+    if not workflow_id:
+        found = workflows.by_pk(conn, app.default_workflow) if app.default_workflow else None
+        if found is None:
+            raise DoesNotExist(f"app {app.id!r} has no default workflow; name one, or set it with PatchApps")
+        return found
+    public = apps.get(conn, PUBLIC_USER, PUBLIC_APP)
+    for where in (app, public):
+        row = workflows.get(conn, where.pk, workflow_id) if where is not None else None
+        if row is not None and (found := workflows.by_pk(conn, row.pk)) is not None:
+            return found
+    raise DoesNotExist(f"neither app {app.id!r} nor {PUBLIC_USER}/{PUBLIC_APP} has a workflow {workflow_id!r}")
+
+
+def _model_version(conn: Connection, app: Row[Any], model_id: str, version_id: str) -> Row[Any]:
+    public = apps.get(conn, PUBLIC_USER, PUBLIC_APP)
+    for where in (app, public):
+        model = models.get(conn, where.pk, model_id) if where is not None else None
+        if model is not None:
+            version = models.version(conn, model.pk, version_id)
+            if version is None:
+                raise ModelDoesNotExist(f"model {model_id!r} has no version {version_id!r}")
+            return version
+    raise ModelDoesNotExist(f"neither app {app.id!r} nor {PUBLIC_USER}/{PUBLIC_APP} has a model {model_id!r}")
+
+
+def _predict(call: Call, app: Row[Any], given: Sequence[resources_pb2.Input], **what: Any) -> list[Prediction]:
+    """What was predicted for each input; what can't be an input at all never reaches the predictor."""
+    refused = {i: problem for i, one in enumerate(given) if (problem := _problem(one)) is not None}
+    asked = [i for i in range(len(given)) if i not in refused]
+    results: list[Prediction] = [()] * len(given)
+    for i, problem in refused.items():
+        results[i] = problem
+    if asked:
+        task = Task(
+            app=app.pk,
+            inputs=tasks_inputs([(given[i].id or str(i), given[i].data, None) for i in asked]),
+            **what,
+        )
+        for i, result in zip(asked, call.server.predictor.run(task), strict=True):
+            results[i] = result
+    return results
+
+
+def _problem(given: resources_pb2.Input) -> LabelwrightError | None:
+    data = given.data
+    kind = kind_of(data)
+    media = data.image.base64 or data.video.base64 or data.audio.base64 or data.text.raw or url_of(data)
+    # Operators may be tried on their own with concepts or regions alone, so a Data need not hold media.
+    if kind is not None and not media:
+        return InputInvalidArgument(f"its {kind} has neither url nor bytes")
+    if kind is None and not data.ByteSize():
+        return InputInvalidArgument("the input is empty: give it an image, a text, or other data")
+    return None
+
+
+def _status(result: Prediction) -> status_pb2.Status:
+    return error_status(result) if isinstance(result, LabelwrightError) else status(SUCCESS)
+
+
+def _overall(each: Sequence[status_pb2.Status]) -> status_pb2.Status:
+    """The status over all: of a single input its own; of several, whether all, some or none went well."""
+    good = sum(s.code == SUCCESS for s in each)
+    if good == len(each):
+        return status(SUCCESS)
+    if len(each) == 1:
+        return each[0]
+    return status(MIXED if good else FAILURE, f"{len(each) - good} of {len(each)} inputs failed; see each one's status")
+
+
+def _echo(target: resources_pb2.Input, given: resources_pb2.Input) -> None:
+    """The input as it was given, without its bytes: the client has them."""
+    target.CopyFrom(given)
+    for kind in ("image", "video", "audio"):
+        if target.data.HasField(kind):
+            getattr(target.data, kind).ClearField("base64")
+
+
+def _fill(
+    output: resources_pb2.Output,
+    node: NodeOutput,
+    given: resources_pb2.Input,
+    config: resources_pb2.OutputConfig,
+) -> None:
+    output.id = new_id()
+    set_time(output.created_at, now())
+    output.status.CopyFrom(status(SUCCESS))
+    model = output.model
+    model.id, model.app_id, model.user_id = node.model.model_id, node.model.app_id, node.model.user_id
+    model.name, model.model_type_id = node.model.name, node.model_type_id
+    model.model_version.id = node.model.version_id
+    _echo(output.input, given)
+    output.data.ParseFromString(node.data)
+    _trim(output.data, config)
+    for region in output.data.regions:
+        _trim(region.data, config)
+
+
+def _trim(data: resources_pb2.Data, config: resources_pb2.OutputConfig) -> None:
+    """What a client gets to see of the concepts: the best ones, and what was asked for."""
+    most = config.max_concepts or DEFAULT_CONCEPTS
+    wanted = {c.id for c in config.select_concepts if c.id}, {c.name for c in config.select_concepts if c.name}
+    kept = [
+        c
+        for c in data.concepts
+        if c.value >= config.min_value and (not config.select_concepts or c.id in wanted[0] or c.name in wanted[1])
+    ]
+    kept.sort(key=lambda c: -c.value)
+    if kept[:most] != list(data.concepts):
+        copies = [resources_pb2.Concept.FromString(c.SerializeToString()) for c in kept[:most]]
+        del data.concepts[:]
+        data.concepts.extend(copies)

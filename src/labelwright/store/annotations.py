@@ -1,0 +1,276 @@
+"""Annotations and their concepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+
+from labelwright.ids import new_id
+from labelwright.store import tables as t
+from labelwright.store.engine import now
+
+
+@dataclass(frozen=True, slots=True)
+class NewConcept:
+    """A concept of an annotation to be written."""
+
+    concept: int
+    """The concept's key."""
+    value: float
+    score: float | None = None
+    """What the model said; None where a person said it."""
+    slot: int = -1
+    """-1: the whole input; else the number of the region or frame in the annotation's data."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnnotation:
+    """An annotation to be written."""
+
+    input: int
+    """The input's key."""
+    user_id: str
+    status_code: int
+    origin: int
+    wire: bytes
+    """Its Data without the concepts."""
+    concepts: Sequence[NewConcept] = ()
+    id: str = ""
+    """"" for a new one."""
+    input_level: bool = False
+    listed: bool = True
+    trusted: bool = True
+    model_version_id: str = ""
+    workflow_version_id: str = ""
+    run: int | None = None
+    task_id: str = ""
+    annotation_info: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an annotation becomes when a person changed it: every value, changed or not."""
+
+    pk: int
+    status_code: int
+    origin: int
+    listed: bool
+    task_id: str
+    annotation_info: Mapping[str, Any] | None
+    wire: bytes
+    concepts: Sequence[NewConcept]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """What a person said no to: no later automatic run brings it back."""
+
+    input: int
+    concept: int
+    """Both are keys."""
+    box: Sequence[float] | None
+    """Top, left, bottom, right as fractions of the image; None: the whole input."""
+    user_id: str
+
+
+def add(conn: Connection, app: int, rows: Sequence[NewAnnotation]) -> list[str]:
+    """Insert annotations with their concepts; returns their ids, in the order given."""
+    if not rows:
+        return []
+    at = now()
+    ids = [row.id or new_id() for row in rows]
+    conn.execute(
+        insert(t.annotations),
+        [
+            {
+                "app": app,
+                "input": row.input,
+                "id": id_,
+                "user_id": row.user_id,
+                "status_code": row.status_code,
+                "origin": row.origin,
+                "input_level": row.input_level,
+                "listed": row.listed,
+                "trusted": row.trusted,
+                "model_version_id": row.model_version_id,
+                "workflow_version_id": row.workflow_version_id,
+                "run": row.run,
+                "task_id": row.task_id,
+                "annotation_info": row.annotation_info,
+                "wire": row.wire,
+                "created_at": at,
+                "modified_at": at,
+            }
+            for id_, row in zip(ids, rows, strict=True)
+        ],
+    )
+    add_concepts(conn, app, {id_: row.concepts for id_, row in zip(ids, rows, strict=True)})
+    return ids
+
+
+def add_concepts(conn: Connection, app: int, of: Mapping[str, Sequence[NewConcept]]) -> None:
+    """Insert the concepts of annotations that are there and have none, by annotation id."""
+    if not any(of.values()):
+        return
+    pk_of = keys(conn, app, [i for i, concepts in of.items() if concepts])
+    _insert_concepts(conn, {pk_of[i]: concepts for i, concepts in of.items() if concepts})
+
+
+def _insert_concepts(conn: Connection, of: Mapping[int, Sequence[NewConcept]]) -> None:
+    rows = [
+        {
+            "annotation": pk,
+            "position": position,
+            "slot": c.slot,
+            "concept": c.concept,
+            "value": c.value,
+            "score": c.score,
+        }
+        for pk, concepts in of.items()
+        for position, c in enumerate(concepts)
+    ]
+    if rows:
+        conn.execute(insert(t.annotation_concepts), rows)
+
+
+def keys(conn: Connection, app: int, ids: Sequence[str]) -> dict[str, int]:
+    """Annotation id to key, for those of ``ids`` that the app has."""
+    query = select(t.annotations.c.id, t.annotations.c.pk).where(
+        t.annotations.c.app == app, t.annotations.c.id.in_(bindparam("ids", expanding=True))
+    )
+    return {row.id: row.pk for row in conn.execute(query, {"ids": list(ids)})}
+
+
+def _with_input() -> Select[Any]:
+    """Annotations, each with its input's id as `input_id`."""
+    return select(t.annotations, t.inputs.c.id.label("input_id")).join_from(t.annotations, t.inputs)
+
+
+def by_pks(conn: Connection, pks: Sequence[int]) -> list[Row[Any]]:
+    """The rows with these keys, newest first; beside the columns `input_id`, the input's id."""
+    if not pks:
+        return []
+    query = _with_input().where(t.annotations.c.pk.in_(bindparam("pks", expanding=True)))
+    return list(conn.execute(query.order_by(t.annotations.c.pk.desc()), {"pks": list(pks)}))
+
+
+def by_ids(conn: Connection, app: int, ids: Iterable[str], *, lock: bool = False) -> dict[str, Row[Any]]:
+    """Annotation id to row as in `by_pks`, for those of ``ids`` that the app has.
+
+    ``lock``: nobody else, an automatic run included, changes them until the transaction ends.
+    """
+    query = _with_input().where(t.annotations.c.app == app, t.annotations.c.id.in_(bindparam("ids", expanding=True)))
+    if lock:
+        query = query.with_for_update(of=t.annotations)
+    return {row.id: row for row in conn.execute(query, {"ids": list(ids)})}
+
+
+def of_inputs(conn: Connection, inputs: Iterable[int]) -> list[Row[Any]]:
+    """The annotations of these inputs (their keys) except the input-level ones, locked; rows as in `by_pks`."""
+    query = _with_input().where(
+        t.annotations.c.input.in_(bindparam("inputs", expanding=True)), ~t.annotations.c.input_level
+    )
+    return list(conn.execute(query.with_for_update(of=t.annotations), {"inputs": list(inputs)}))
+
+
+def input_level(conn: Connection, inputs: Iterable[int], *, lock: bool = False) -> dict[int, Row[Any]]:
+    """Input key to its input-level annotation, for those of ``inputs`` that have one. ``lock`` as `by_ids`."""
+    wanted = list(inputs)
+    if not wanted:
+        return {}
+    query = select(t.annotations).where(
+        t.annotations.c.input.in_(bindparam("inputs", expanding=True)), t.annotations.c.input_level
+    )
+    if lock:
+        query = query.with_for_update()
+    return {row.input: row for row in conn.execute(query, {"inputs": wanted})}
+
+
+def concepts_of(conn: Connection, pks: Iterable[int]) -> dict[int, list[Row[Any]]]:
+    """Annotation key to its concepts in order, each with slot, concept (its key), id, name, value and score."""
+    wanted = list(pks)
+    found: dict[int, list[Row[Any]]] = {pk: [] for pk in wanted}
+    of = t.annotation_concepts
+    query: Select[Any] = (
+        select(
+            of.c.annotation,
+            of.c.slot,
+            of.c.concept,
+            of.c.value,
+            of.c.score,
+            t.concepts.c.id,
+            t.concepts.c.name,
+        )
+        .join_from(of, t.concepts)
+        .where(of.c.annotation.in_(bindparam("pks", expanding=True)))
+        .order_by(of.c.annotation, of.c.position)
+    )
+    for pks_ in _chunks(wanted):
+        for row in conn.execute(query, {"pks": pks_}):
+            found[row.annotation].append(row)
+    return found
+
+
+def change(conn: Connection, changes: Sequence[Change]) -> None:
+    """Write what a person made of annotations, and that a person did: no automatic run may undo it."""
+    if not changes:
+        return
+    at = now()
+    conn.execute(
+        update(t.annotations).where(t.annotations.c.pk == bindparam("of")),
+        [
+            {
+                "of": c.pk,
+                "status_code": c.status_code,
+                "origin": c.origin,
+                "listed": c.listed,
+                "touched": True,
+                "task_id": c.task_id,
+                "annotation_info": c.annotation_info,
+                "wire": c.wire,
+                "modified_at": at,
+            }
+            for c in changes
+        ],
+    )
+    pks = {"pks": [c.pk for c in changes]}
+    conn.execute(
+        delete(t.annotation_concepts).where(t.annotation_concepts.c.annotation.in_(bindparam("pks", expanding=True))),
+        pks,
+    )
+    _insert_concepts(conn, {c.pk: c.concepts for c in changes})
+
+
+def remove(conn: Connection, pks: Iterable[int]) -> None:
+    """Delete annotations by their keys."""
+    query = delete(t.annotations).where(t.annotations.c.pk.in_(bindparam("pks", expanding=True)))
+    for pks_ in _chunks(list(pks)):
+        conn.execute(query, {"pks": pks_})
+
+
+def reject(conn: Connection, rows: Sequence[Rejection]) -> None:
+    """Remember what a person said no to."""
+    if not rows:
+        return
+    at = now()
+    conn.execute(
+        insert(t.rejections),
+        [
+            {
+                "input": row.input,
+                "concept": row.concept,
+                "box": None if row.box is None else list(row.box),
+                "user_id": row.user_id,
+                "created_at": at,
+            }
+            for row in rows
+        ],
+    )
+
+
+def _chunks(pks: list[int]) -> Iterable[list[int]]:
+    # SQLite takes 32,766 values in one statement.
+    return (pks[i : i + 10_000] for i in range(0, len(pks), 10_000))

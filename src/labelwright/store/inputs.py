@@ -1,0 +1,134 @@
+"""Inputs of an app."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+
+from labelwright.store import tables as t
+from labelwright.store.engine import now
+
+
+@dataclass(frozen=True, slots=True)
+class NewInput:
+    """An input to be written; it begins in the queue."""
+
+    id: str
+    wire: bytes
+    """Its Data: the media's URL or raw text, no bytes, nothing that is said of it."""
+    media: str | None = None
+    """Where its bytes lie in the media store; None while there are none."""
+    url_hash: bytes | None = None
+    """Where a second input with its URL is to be refused."""
+
+
+def url_hash(url: str) -> bytes:
+    """What stands for a URL in `inputs.url_hash`: 16 bytes."""
+    return hashlib.sha256(url.encode()).digest()[:16]
+
+
+def add(conn: Connection, app: int, rows: Sequence[NewInput]) -> dict[str, Row[Any]]:
+    """Insert inputs; returns the rows by id. The caller has looked that the ids are free."""
+    if not rows:
+        return {}
+    at = now()
+    conn.execute(
+        insert(t.inputs),
+        [
+            {
+                "app": app,
+                "id": row.id,
+                "status_code": t.PENDING,
+                "wire": row.wire,
+                "media": row.media,
+                "url_hash": row.url_hash,
+                "created_at": at,
+                "modified_at": at,
+            }
+            for row in rows
+        ],
+    )
+    return by_ids(conn, app, [row.id for row in rows])
+
+
+def by_ids(conn: Connection, app: int, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """Input id to row, for those of ``ids`` that the app has."""
+    query = select(t.inputs).where(t.inputs.c.app == app, t.inputs.c.id.in_(bindparam("ids", expanding=True)))
+    return {row.id: row for row in conn.execute(query, {"ids": list(ids)})}
+
+
+def keys(conn: Connection, app: int, ids: Iterable[str]) -> dict[str, int]:
+    """Input id to key, for those of ``ids`` that the app has."""
+    query = select(t.inputs.c.id, t.inputs.c.pk).where(
+        t.inputs.c.app == app, t.inputs.c.id.in_(bindparam("ids", expanding=True))
+    )
+    return {row.id: row.pk for row in conn.execute(query, {"ids": list(ids)})}
+
+
+def taken_urls(conn: Connection, app: int, hashes: Iterable[bytes]) -> set[bytes]:
+    """Those of these URL hashes that an input of the app has."""
+    query = select(t.inputs.c.url_hash).where(
+        t.inputs.c.app == app, t.inputs.c.url_hash.in_(bindparam("hashes", expanding=True))
+    )
+    return set(conn.execute(query, {"hashes": list(hashes)}).scalars())
+
+
+def page(
+    conn: Connection,
+    app: int,
+    *,
+    status_code: int = 0,
+    ids: Sequence[str] = (),
+    offset: int,
+    limit: int,
+) -> list[Row[Any]]:
+    """An app's inputs, newest first; with one status only, and of these ids only, where given."""
+    wanted = select(t.inputs.c.pk).where(t.inputs.c.app == app)
+    if status_code:
+        wanted = wanted.where(t.inputs.c.status_code == status_code)
+    if ids:
+        wanted = wanted.where(t.inputs.c.id.in_(list(ids)))
+    # The keys first: an index holds them, so that skipping to a far page reads no row.
+    found = list(conn.execute(wanted.order_by(t.inputs.c.pk.desc()).offset(offset).limit(limit)).scalars())
+    if not found:
+        return []
+    query = select(t.inputs).where(t.inputs.c.pk.in_(bindparam("pks", expanding=True)))
+    return list(conn.execute(query.order_by(t.inputs.c.pk.desc()), {"pks": found}))
+
+
+def counts(conn: Connection, app: int) -> dict[int, int]:
+    """Status code to the number of the app's inputs that have it."""
+    query = (
+        select(t.inputs.c.status_code, func.count().label("n"))
+        .where(t.inputs.c.app == app)
+        .group_by(t.inputs.c.status_code)
+    )
+    return {row.status_code: row.n for row in conn.execute(query)}
+
+
+def remove(conn: Connection, app: int, ids: Iterable[str]) -> list[Row[Any]]:
+    """Delete inputs with all that is said of them.
+
+    Returns:
+        id and media of those that were there: the caller deletes their media once this is committed.
+    """
+    query: Select[Any] = select(t.inputs.c.pk, t.inputs.c.id, t.inputs.c.media).where(
+        t.inputs.c.app == app, t.inputs.c.id.in_(bindparam("ids", expanding=True))
+    )
+    found = list(conn.execute(query.with_for_update(), {"ids": list(ids)}))
+    if found:
+        conn.execute(
+            delete(t.inputs).where(t.inputs.c.pk.in_(bindparam("pks", expanding=True))),
+            {"pks": [row.pk for row in found]},
+        )
+    return found
+
+
+def touch(conn: Connection, pks: Iterable[int]) -> None:
+    """Say that what is said of these inputs changed now."""
+    query = update(t.inputs).where(t.inputs.c.pk.in_(bindparam("pks", expanding=True)))
+    conn.execute(query.values(modified_at=now()), {"pks": list(pks)})

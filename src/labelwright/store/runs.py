@@ -1,0 +1,113 @@
+"""Runs and their journal: which labels an automatic action wrote, what it replaced, and taking it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from labelwright.ids import new_id
+from labelwright.store import tables as t
+from labelwright.store.engine import insert_or_ignore, now
+
+INGEST, RERUN = "ingest", "rerun"
+
+HOUR = 3_600_000_000
+"""Added inputs share a run for an hour at most: small enough to take back, large enough not to be noise."""
+
+
+def ingest(conn: Connection, app: int, workflow_version_id: str) -> int:
+    """The key of the run that is open for inputs added now; a new one begins each hour and after an undo."""
+    at = now()
+    slot = f"{workflow_version_id}:{at // HOUR}"
+    find = select(t.runs.c.pk).where(t.runs.c.app == app, t.runs.c.slot == slot)
+    found: int | None = conn.execute(find).scalar()
+    if found is None:
+        row = {"app": app, "id": new_id(), "kind": INGEST, "slot": slot, "created_at": at, "modified_at": at}
+        conn.execute(insert_or_ignore(conn, t.runs).values(workflow_version_id=workflow_version_id, **row))
+        found = conn.execute(find).scalar_one()
+    return found
+
+
+def add(conn: Connection, app: int, kind: str, workflow_version_id: str) -> Row[Any]:
+    """Begin a run of its own."""
+    at, run_id = now(), new_id()
+    row = {"app": app, "id": run_id, "kind": kind, "workflow_version_id": workflow_version_id}
+    conn.execute(insert(t.runs).values(created_at=at, modified_at=at, **row))
+    return conn.execute(select(t.runs).where(t.runs.c.id == run_id)).one()
+
+
+def count(conn: Connection, run: int, *, inputs: int, wrote: int, replaced: int) -> None:
+    """Add to a run's counters."""
+    conn.execute(
+        update(t.runs)
+        .where(t.runs.c.pk == run)
+        .values(
+            inputs=t.runs.c.inputs + inputs,
+            wrote=t.runs.c.wrote + wrote,
+            replaced=t.runs.c.replaced + replaced,
+            modified_at=now(),
+        )
+    )
+
+
+def get(conn: Connection, run_id: str) -> Row[Any] | None:
+    """One run by its id, or by the beginning of it where that is enough to tell it."""
+    exact = conn.execute(select(t.runs).where(t.runs.c.id == run_id)).first()
+    if exact is not None or len(run_id) < 6:
+        return exact
+    rows = conn.execute(select(t.runs).where(t.runs.c.id.startswith(run_id, autoescape=True)).limit(2)).all()
+    return rows[0] if len(rows) == 1 else None
+
+
+def by_pk(conn: Connection, pk: int) -> Row[Any] | None:
+    """One run by its key."""
+    return conn.execute(select(t.runs).where(t.runs.c.pk == pk)).first()
+
+
+def page(conn: Connection, app: int | None = None, *, limit: int = 50) -> list[Row[Any]]:
+    """Runs with their app's id, newest first."""
+    query = select(t.runs, t.apps.c.id.label("app_id"), t.apps.c.user_id).join(t.apps, t.apps.c.pk == t.runs.c.app)
+    if app is not None:
+        query = query.where(t.runs.c.app == app)
+    return list(conn.execute(query.order_by(t.runs.c.pk.desc()).limit(limit)))
+
+
+def write_journal(conn: Connection, run: int, entries: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+    """Note what a run replaced: input key, and the annotation as it was."""
+    rows = [{"run": run, "input": pk, "before": dict(before)} for pk, before in entries]
+    if rows:
+        conn.execute(insert(t.journal), rows)
+
+
+def close(conn: Connection, run: int) -> None:
+    """Mark a run as undone; what comes in later belongs to a new one."""
+    conn.execute(update(t.runs).where(t.runs.c.pk == run).values(undone_at=now(), slot=None))
+
+
+def wrote(conn: Connection, run: int, *, after: int, limit: int) -> list[Row[Any]]:
+    """Annotations of a run that no person has touched since: pk, id, input; by key, behind ``after``."""
+    query = (
+        select(t.annotations.c.pk, t.annotations.c.id, t.annotations.c.input)
+        .where(
+            t.annotations.c.run == run,
+            t.annotations.c.origin == t.MODEL,
+            t.annotations.c.touched.is_(False),
+            t.annotations.c.pk > after,
+        )
+        .order_by(t.annotations.c.pk)
+        .limit(limit)
+    )
+    return list(conn.execute(query))
+
+
+def journal(conn: Connection, run: int, *, after: int, limit: int) -> list[Row[Any]]:
+    """A run's journal: pk, input, before; by key, behind ``after``."""
+    query = select(t.journal).where(t.journal.c.run == run, t.journal.c.pk > after)
+    return list(conn.execute(query.order_by(t.journal.c.pk).limit(limit)))
+
+
+def forget_journal(conn: Connection, pks: Iterable[int]) -> None:
+    """Drop journal entries that have been put back."""
+    conn.execute(delete(t.journal).where(t.journal.c.pk.in_(list(pks))))

