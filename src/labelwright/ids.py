@@ -45,6 +45,6 @@ def free_id_problem(value: str) -> str | None:
         return f"it has {len(value)} characters; {MAX_FREE_ID} at most are legal"
     if value != value.strip():
         return f"{value!r} begins or ends with white space"
-    if any(not c.isprintable() for c in value):
+    if not value.isprintable():
         return f"{value!r} holds a character that can't be printed"
     return None

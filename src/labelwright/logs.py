@@ -10,7 +10,7 @@ import structlog
 
 
 def configure(level: str, form: str) -> None:
-    """Set structlog up for this process.
+    """Set logging up for this process: our own lines, and those of libraries that use the standard module.
 
     Args:
         level: the least severe level to write: debug, info, warning or error.
@@ -24,11 +24,19 @@ def configure(level: str, form: str) -> None:
     renderer: list[Any] = (
         [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
     )
+    number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, *renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    handler = logging.StreamHandler(sys.stderr)
+    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[remove_meta, *renderer])
+    )
+    # Libraries' own chatter starts at warnings.
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
-from clarifai_grpc.grpc.api.resources_pb2 import App, Image, PatchAction, UserAppIDSet, Visibility, Workflow
+from clarifai_grpc.grpc.api.resources_pb2 import App, HostedURL, Image, PatchAction, UserAppIDSet, Visibility, Workflow
 from clarifai_grpc.grpc.api.status import status_code_pb2
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.wrappers_pb2 import BoolValue
+from sqlalchemy import select
 
 from labelwright.protocol.dispatch import Server
 from labelwright.protocol.resources import apps as handlers
 from labelwright.store import apps, concepts, relations, workflows
 from labelwright.store.relations import Edge
+from labelwright.store.tables import jobs
 
 ABSENT = status_code_pb2.CONN_DOES_NOT_EXIST
 INVALID = status_code_pb2.CONN_INVALID_REQUEST
@@ -266,9 +268,9 @@ def test_apps_are_filtered_as_asked(client: Any) -> None:
 
 
 def test_overwrite_replaces_what_is_set_and_leaves_the_rest(client: Any) -> None:
-    before = post(client, App(id="a", name="A", description="old", image=Image(url="u", hosted={"prefix": "p"}))).apps[
-        0
-    ]
+    before = post(
+        client, App(id="a", name="A", description="old", image=Image(url="u", hosted=HostedURL(prefix="p")))
+    ).apps[0]
     (after,) = patch(client, App(id="a", description="new", image=Image(url="v"))).apps
     assert (after.name, after.description) == ("A", "new")
     assert after.image == Image(url="v")
@@ -390,16 +392,11 @@ def test_reindex_queues_a_run_where_the_default_workflow_changed(client: Any, mo
     assert queued == [(client.user_id, [row.pk])]
 
 
-def test_a_queued_run_is_a_job(client: Any) -> None:
-    jobs = pytest.importorskip("labelwright.store.jobs")
-    assert callable(jobs.add)
-    patch(client, App(id="app", default_workflow_id="General"), reindex=True)
-    from sqlalchemy import select
-
-    from labelwright.store.tables import jobs as table
-
-    with client.server.store.read() as conn:
-        (job,) = conn.execute(select(table)).all()
+def test_a_queued_run_is_a_job(client: Any, server: Server) -> None:
+    request = service_pb2.PatchAppRequest(app=App(default_workflow_id="General"), action="overwrite", reindex=True)
+    client.call("PatchApp", request)
+    with server.store.read() as conn:
+        (job,) = conn.execute(select(jobs)).all()
     assert (job.kind, job.state) == ("rerun", "queued")
     assert job.params == {"workflow": "default", "missing": False, "user_id": client.user_id}
 

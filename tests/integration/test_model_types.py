@@ -8,7 +8,7 @@ import pytest
 from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import ModelType, ModelTypeField
 from clarifai_grpc.grpc.api.status import status_code_pb2
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Value
 
 from labelwright.operators import registry
 
@@ -58,7 +58,7 @@ def test_a_thresholder_tells_how_it_is_set(client: Any) -> None:
     assert aliases["LESS_THAN"] == ([3], ["LESS_THAN"])
     others = found["output_info.params.filter_other_concepts"]
     assert (others.field_type, others.required) == (ModelTypeField.BOOLEAN, False)
-    assert MessageToDict(others.default_value) is True
+    assert others.default_value == Value(bool_value=True)
 
 
 def test_a_writer_and_a_mapper_tell_how_they_are_set(client: Any) -> None:
@@ -69,7 +69,7 @@ def test_a_writer_and_a_mapper_tell_how_they_are_set(client: Any) -> None:
     mapper = fields(get(client, "concept-synonym-mapper").model_type)
     graph = mapper["output_info.params.knowledge_graph_id"]
     assert graph.field_type == ModelTypeField.STRING
-    assert MessageToDict(graph.default_value) == ""
+    assert graph.default_value == Value(string_value="")
 
 
 def test_types_that_need_weights_are_not_creatable(client: Any) -> None:

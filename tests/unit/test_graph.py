@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -18,11 +19,11 @@ MAX = 20
 RELAY = ModelType(id="relay", title="", description="", inputs=ANY, outputs=ANY)
 
 
-def node(id: str, type_id: str, *inputs: str) -> GraphNode:  # noqa: A002
+def node(id: str, type_id: str, *inputs: str) -> GraphNode:
     return GraphNode(id, registry.get(type_id), inputs)
 
 
-def relay(id: str, *inputs: str) -> GraphNode:  # noqa: A002
+def relay(id: str, *inputs: str) -> GraphNode:
     return GraphNode(id, RELAY, inputs)
 
 
@@ -195,4 +196,4 @@ def test_a_graph_is_refused_exactly_where_it_has_a_cycle_and_a_real_one_is_named
     assert path[0] == path[-1]
     assert len(set(path)) == len(path) - 1
     inputs = {n.id: n.inputs for n in nodes}
-    assert all(before in inputs[after] for before, after in zip(path, path[1:], strict=False))
+    assert all(before in inputs[after] for before, after in pairwise(path))

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelwright.errors import InputInvalidUrl
@@ -68,6 +68,7 @@ def test_a_scoped_or_unknown_address_is_refused() -> None:
         addresses.check("h", [(socket.AF_UNIX, ("/run/x",))], allow_private=True)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_an_embedded_address_is_as_public_as_itself(address: ipaddress.IPv4Address) -> None:
     public = addresses.is_public(address)

@@ -102,7 +102,7 @@ KEYS = st.lists(st.text("ab0-_.", min_size=1, max_size=3).filter(lambda s: s[0] 
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 @given(items=st.dictionaries(KEYS, st.binary(max_size=20), max_size=8), gone=KEYS)
 def test_a_store_is_a_dictionary(tmp_path: Path, items: dict[str, bytes], gone: str) -> None:
     # A folder can't be a file: keys that lie below other keys are left out.

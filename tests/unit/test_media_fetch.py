@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import ssl
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -324,6 +326,19 @@ def test_an_endless_body_is_cut_off(site: Site, framing: str) -> None:
         fetcher().fetch(site.url("/x"))
 
 
+def test_a_compressed_bomb_is_never_held_in_memory(site: Site) -> None:
+    body = gzip.compress(bytes(10**8))
+    site.routes["/x"] = lambda h: h.answer(body=body, Content_Encoding="gzip")
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputOverLimit):
+            fetcher().fetch(site.url("/x"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 50 * LIMIT
+
+
 # --- time -----------------------------------------------------------------------------------------
 
 
@@ -363,6 +378,19 @@ def test_a_server_that_never_accepts_is_given_up() -> None:
             fetcher(timeout=0.3).fetch(f"http://127.0.0.1:{deaf.getsockname()[1]}/")
         with pytest.raises(InputFailed, match="no whole answer within"):
             fetcher(timeout=0.3).fetch(f"https://127.0.0.1:{deaf.getsockname()[1]}/")
+
+
+def test_an_address_that_never_answers_leaves_time_for_the_next(site: Site) -> None:
+    with socket.socket() as deaf, contextlib.ExitStack() as waiting:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):
+            sock = waiting.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(deaf.getsockname())
+        found = [(socket.AF_INET, deaf.getsockname()), (socket.AF_INET, ("127.0.0.1", site.port))]
+        with connections.connect(found, connections.Deadline(1)) as sock:
+            assert sock.getpeername()[1] == site.port
 
 
 def test_a_hanging_resolver_is_given_up() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelwright.errors import InputInvalidUrl
@@ -105,6 +105,7 @@ def test_a_redirect_to_an_illegal_url_is_refused(location: str) -> None:
         follow(parse_url("http://example.com/"), location)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.sampled_from(["", "http://", "https://", "http://h/", "http://["]))
 def test_any_text_is_one_clean_request_line_or_refused(text: str, prefix: str) -> None:
     try:

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.context import SpawnProcess
+
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 

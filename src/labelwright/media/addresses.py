@@ -90,7 +90,8 @@ def look_up(
         TimeoutError: no answer within ``seconds``.
         OSError: the host can't be resolved.
     """
-    if not _LOOKUPS.acquire(timeout=seconds):
+    places = _LOOKUPS
+    if not places.acquire(timeout=seconds):
         raise TimeoutError("too many lookups under way")
     answer: Future[list[Any]] = Future()
 
@@ -100,12 +101,12 @@ def look_up(
         except BaseException as e:  # noqa: BLE001 (raised again in the caller's thread)
             answer.set_exception(e)
         finally:
-            _LOOKUPS.release()
+            places.release()
 
     try:
         threading.Thread(target=run, name="labelwright-lookup", daemon=True).start()
     except RuntimeError:
-        _LOOKUPS.release()
+        places.release()
         raise OSError("no thread for the lookup") from None
     try:
         found = answer.result(timeout=seconds)

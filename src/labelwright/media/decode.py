@@ -174,7 +174,8 @@ def _levels(samples: npt.NDArray[Any]) -> Pixels:
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 255:
         values -= low
-        values *= 255 / (high - low) if high > low else 0
+        values /= (high - low) or 1
+        values *= 255
     elif samples.dtype.kind == "f" and high <= 1:
         values *= 255
     return np.rint(values, out=values).astype(np.uint8)

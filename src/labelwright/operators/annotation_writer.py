@@ -26,7 +26,11 @@ def split(data: Data) -> list[Data]:
     """One Data an annotation: what is said of the whole input together, then each region, then each frame."""
     parts = []
     whole = Data()
-    for field, value in data.ListFields():
+    fields = data.ListFields()
+    if len(fields) == 1 and fields[0][0].name == "concepts":
+        # The common case; nothing in it needs a copy, since drafts are only read.
+        return [data]
+    for field, value in fields:
         if field.name in _WHOLE:
             if field.is_repeated:
                 getattr(whole, field.name).extend(value)

@@ -85,7 +85,7 @@ class Call:
             raise InvalidRequest("user_app_id.app_id is empty: say which app is meant")
         public = (owner, app_id) == (PUBLIC_USER, PUBLIC_APP)
         if owner == self.user_id or (public and not change):
-            row = apps.get(conn, owner, app_id)
+            row = apps.get(conn, owner, app_id, lock=change)
             if row is not None:
                 return row
         raise DoesNotExist(f"there is no app {app_id!r} of user {owner!r} that this key can see")

@@ -12,20 +12,9 @@ from google.protobuf.message import Message
 from labelwright.errors import InvalidRequest
 from labelwright.protocol.metadata import patched
 
-ACTIONS = ("merge", "overwrite", "remove")
 _STRUCT = "google.protobuf.Struct"
 
 M = TypeVar("M", bound=Message)
-
-
-def check_action(action: str) -> None:
-    """Refuse an action that is not one of the three.
-
-    Raises:
-        InvalidRequest: it isn't.
-    """
-    if action not in ACTIONS:
-        raise InvalidRequest(f"action is {action!r}; legal are {', '.join(map(repr, ACTIONS))}")
 
 
 def apply(target: M, change: M, action: str, *, apart: Iterable[str] = ()) -> None:
@@ -38,6 +27,7 @@ def apply(target: M, change: M, action: str, *, apart: Iterable[str] = ()) -> No
       the image goes where its url is the one given.
 
     Args:
+        action: one of the three; see `merging.check_action`.
         apart: fields that are not looked at.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, selec
 
 from labelwright.ids import new_id
 from labelwright.store import tables as t
-from labelwright.store.engine import now
+from labelwright.store.engine import insert_many, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,34 +77,57 @@ class Rejection:
     user_id: str
 
 
+_COLUMNS = (
+    "app",
+    "input",
+    "id",
+    "user_id",
+    "status_code",
+    "origin",
+    "input_level",
+    "listed",
+    "trusted",
+    "model_version_id",
+    "workflow_version_id",
+    "run",
+    "task_id",
+    "annotation_info",
+    "wire",
+    "created_at",
+    "modified_at",
+)
+
+
 def add(conn: Connection, app: int, rows: Sequence[NewAnnotation]) -> list[str]:
     """Insert annotations with their concepts; returns their ids, in the order given."""
     if not rows:
         return []
     at = now()
     ids = [row.id or new_id() for row in rows]
-    conn.execute(
-        insert(t.annotations),
+    insert_many(
+        conn,
+        t.annotations,
+        _COLUMNS,
         [
-            {
-                "app": app,
-                "input": row.input,
-                "id": id_,
-                "user_id": row.user_id,
-                "status_code": row.status_code,
-                "origin": row.origin,
-                "input_level": row.input_level,
-                "listed": row.listed,
-                "trusted": row.trusted,
-                "model_version_id": row.model_version_id,
-                "workflow_version_id": row.workflow_version_id,
-                "run": row.run,
-                "task_id": row.task_id,
-                "annotation_info": row.annotation_info,
-                "wire": row.wire,
-                "created_at": at,
-                "modified_at": at,
-            }
+            (
+                app,
+                row.input,
+                id_,
+                row.user_id,
+                row.status_code,
+                row.origin,
+                row.input_level,
+                row.listed,
+                row.trusted,
+                row.model_version_id,
+                row.workflow_version_id,
+                row.run,
+                row.task_id,
+                json.dumps(dict(row.annotation_info)) if row.annotation_info is not None else None,
+                row.wire,
+                at,
+                at,
+            )
             for id_, row in zip(ids, rows, strict=True)
         ],
     )
@@ -120,20 +144,16 @@ def add_concepts(conn: Connection, app: int, of: Mapping[str, Sequence[NewConcep
 
 
 def _insert_concepts(conn: Connection, of: Mapping[int, Sequence[NewConcept]]) -> None:
-    rows = [
-        {
-            "annotation": pk,
-            "position": position,
-            "slot": c.slot,
-            "concept": c.concept,
-            "value": c.value,
-            "score": c.score,
-        }
-        for pk, concepts in of.items()
-        for position, c in enumerate(concepts)
-    ]
-    if rows:
-        conn.execute(insert(t.annotation_concepts), rows)
+    insert_many(
+        conn,
+        t.annotation_concepts,
+        ("annotation", "position", "slot", "concept", "value", "score"),
+        [
+            (pk, position, c.slot, c.concept, c.value, c.score)
+            for pk, concepts in of.items()
+            for position, c in enumerate(concepts)
+        ],
+    )
 
 
 def keys(conn: Connection, app: int, ids: Sequence[str]) -> dict[str, int]:

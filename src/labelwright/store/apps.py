@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, tuple_, update
 
 from labelwright.store.engine import now
 from labelwright.store.tables import apps, concepts, relations, users, workflows
@@ -91,6 +91,35 @@ def all_of(conn: Connection, user_id: str) -> list[Row[Any]]:
 def change(conn: Connection, pk: int, **values: Any) -> None:
     """Set columns of an app."""
     conn.execute(update(apps).where(apps.c.pk == pk).values(modified_at=now(), **values))
+
+
+def change_all(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set wire and default workflow of apps given as pk, wire, default_workflow and moved.
+
+    Where ``moved`` is true the default workflow is a new one: workers take a new snapshot.
+    """
+    query = (
+        update(apps)
+        .where(apps.c.pk == bindparam("key"))
+        .values(
+            modified_at=now(),
+            wire=bindparam("new_wire"),
+            default_workflow=bindparam("base"),
+            revision=apps.c.revision + bindparam("step"),
+        )
+    )
+    conn.execute(
+        query,
+        [
+            {
+                "key": r["pk"],
+                "new_wire": r["wire"],
+                "base": r["default_workflow"],
+                "step": int(r["moved"]),
+            }
+            for r in rows
+        ],
+    )
 
 
 def bump(conn: Connection, pk: int) -> None:

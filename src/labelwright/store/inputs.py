@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 
 from labelwright.store import tables as t
-from labelwright.store.engine import now
+from labelwright.store.engine import insert_many, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +36,11 @@ def add(conn: Connection, app: int, rows: Sequence[NewInput]) -> dict[str, Row[A
     if not rows:
         return {}
     at = now()
-    conn.execute(
-        insert(t.inputs),
-        [
-            {
-                "app": app,
-                "id": row.id,
-                "status_code": t.PENDING,
-                "wire": row.wire,
-                "media": row.media,
-                "url_hash": row.url_hash,
-                "created_at": at,
-                "modified_at": at,
-            }
-            for row in rows
-        ],
+    insert_many(
+        conn,
+        t.inputs,
+        ("app", "id", "status_code", "wire", "media", "url_hash", "created_at", "modified_at"),
+        [(app, row.id, t.PENDING, row.wire, row.media, row.url_hash, at, at) for row in rows],
     )
     return by_ids(conn, app, [row.id for row in rows])
 

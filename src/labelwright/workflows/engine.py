@@ -197,26 +197,35 @@ def _scatter(node: Node, outputs: list[tuple[Batch, Output]], result: NodeResult
 
 
 def _above_floor(data: Data, floor: float) -> Data:
-    """A prediction without the concepts that don't reach the floor; regions left without any go too."""
-    if all(c.value >= floor for c in data.concepts) and all(
-        c.value >= floor for r in data.regions for c in r.data.concepts
-    ):
+    """A prediction without the concepts that don't reach the floor; regions and frames left without any go too."""
+    if _all_above(data, floor):
         return data
     out = Data()
     out.CopyFrom(data)
     _keep(out, floor)
-    regions = []
-    for region in out.regions:
-        had = bool(region.data.concepts)
-        _keep(region.data, floor)
-        if region.data.concepts or not had:
-            regions.append(region)
-    del out.regions[:]
-    out.regions.extend(regions)
     return out
 
 
-def _keep(data: Data, floor: float) -> None:
+def _all_above(data: Data, floor: float) -> bool:
+    return all(c.value >= floor for c in data.concepts) and all(
+        _all_above(part.data, floor) for parts in (data.regions, data.frames) for part in parts
+    )
+
+
+def _keep(data: Data, floor: float) -> bool:
+    """Take what is below the floor away; False where that was all that the data said."""
+    said = _says_something(data)
     kept = [c for c in data.concepts if c.value >= floor]
     del data.concepts[:]
     data.concepts.extend(kept)
+    regions = [r for r in data.regions if _keep(r.data, floor)]
+    frames = [f for f in data.frames if _keep(f.data, floor)]
+    del data.regions[:]
+    del data.frames[:]
+    data.regions.extend(regions)
+    data.frames.extend(frames)
+    return not said or _says_something(data)
+
+
+def _says_something(data: Data) -> bool:
+    return bool(data.concepts or data.regions or data.frames)

@@ -46,11 +46,8 @@ def to_wire(row: Row[Any], data: Data) -> Annotation:
         input_level=row.input_level,
         task_id=row.task_id,
     )
+    # A oneof: in whose name it stands. What made it shows in model_version_id, and the filters find both.
     made.worker.user.id = row.user_id
-    if row.model_version_id:
-        made.worker.model.model_version.id = row.model_version_id
-    if row.workflow_version_id:
-        made.worker.workflow.version.id = row.workflow_version_id
     if row.annotation_info is not None:
         made.annotation_info.CopyFrom(to_struct(row.annotation_info))
     set_time(made.created_at, row.created_at)

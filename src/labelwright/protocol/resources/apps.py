@@ -18,7 +18,7 @@ from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.metadata import checked, patched
 from labelwright.protocol.resources.app_listing import matching
 from labelwright.protocol.wire import SUCCESS, offset_limit, parse, set_time, status, without
-from labelwright.store import apps, workflows
+from labelwright.store import apps, jobs, workflows
 
 log = structlog.get_logger("labelwright.apps")
 
@@ -196,15 +196,17 @@ def _patch(
         if missing := sorted(set(ids) - set(rows)):
             raise DoesNotExist(f"user {owner!r} has no app {', '.join(map(repr, missing))}")
         bases = _find_bases(conn, call, wanted) if wanted else {}
-        moved = [i for i, base in bases.items() if base != rows[i].default_workflow]
+        moved = {i for i, base in bases.items() if base != rows[i].default_workflow}
+        changed = []
         for change in changes:
-            after = _patched(parse(resources_pb2.App, rows[change.id].wire), change, request)
-            base = bases.get(change.id, rows[change.id].default_workflow)
-            apps.change(conn, rows[change.id].pk, wire=_wire(after), default_workflow=base)
-        for app_id in moved:
-            apps.bump(conn, rows[app_id].pk)
+            row = rows[change.id]
+            after = _patched(parse(resources_pb2.App, row.wire), change, request)
+            base = bases.get(change.id, row.default_workflow)
+            moves = change.id in moved
+            changed.append({"pk": row.pk, "wire": _wire(after), "default_workflow": base, "moved": moves})
+        apps.change_all(conn, changed)
         if request.reindex and moved:
-            _queue_reruns(conn, call, [rows[i].pk for i in moved])
+            _queue_reruns(conn, call, [rows[i].pk for i in ids if i in moved])
         rows = apps.by_ids(conn, owner, ids)
         made = _reply(conn, [rows[i] for i in ids])
     if request.reindex and moved:
@@ -252,8 +254,6 @@ def _remove_image(app: resources_pb2.App, said: resources_pb2.App, *, metadata_t
 
 
 def _queue_reruns(conn: Connection, call: Call, pks: Iterable[int]) -> None:
-    from labelwright.store import jobs
-
     for pk in pks:
         params = {"workflow": "default", "missing": False, "user_id": call.user_id}
         jobs.add(conn, pk, kind="rerun", params=params)

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from labelwright.errors import ConceptsInvalidRequest, DoesNotExist, InvalidRequest
 from labelwright.ids import free_id_problem
+from labelwright.models.catalogue import PUBLIC_APP, PUBLIC_USER
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.wire import offset_limit, parse, set_time, without
 from labelwright.store import apps, concepts
@@ -22,7 +23,9 @@ def to_wire(row: Row[Any], app: Row[Any], value: float = 1.0) -> resources_pb2.C
     concept.id, concept.name, concept.value = row.id, row.name, value
     concept.app_id, concept.user_id = app.id, app.user_id
     concept.language = concept.language or "en"
-    concept.visibility.gettable = concept.visibility.gettable or resources_pb2.Visibility.PRIVATE
+    public = (app.user_id, app.id) == (PUBLIC_USER, PUBLIC_APP)
+    default = resources_pb2.Visibility.PUBLIC if public else resources_pb2.Visibility.PRIVATE
+    concept.visibility.gettable = concept.visibility.gettable or default
     set_time(concept.created_at, row.created_at)
     return concept
 

@@ -9,6 +9,7 @@ from labelwright.annotator.plans import output_info, snapshot
 from labelwright.errors import InvalidRequest, ModelDoesNotExist, ModelInvalidRequest
 from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
+from labelwright.protocol.merging import check_action
 from labelwright.protocol.metadata import checked
 from labelwright.protocol.resources import model_settings as settings
 from labelwright.protocol.resources.model_wire import (
@@ -88,7 +89,7 @@ def patch_model_versions(
     call: Call, request: service_pb2.PatchModelVersionsRequest
 ) -> service_pb2.MultiModelVersionResponse:
     """Change what is said about versions. What they are set by is fixed: PatchModels makes a new version."""
-    patches.check_action(request.action)
+    check_action(request.action)
     ids = [v.id for v in request.model_versions]
     if not 1 <= len(set(ids)) == len(ids) <= MAX_VERSIONS:
         raise ModelInvalidRequest(f"{len(ids)} versions given; 1 to {MAX_VERSIONS} different ones are legal")

@@ -20,6 +20,7 @@ from labelwright.operators import registry
 from labelwright.operators.values import Snapshot
 from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
+from labelwright.protocol.merging import check_action
 from labelwright.protocol.metadata import checked
 from labelwright.protocol.resources import model_settings as settings
 from labelwright.protocol.resources import model_versions as _versions  # noqa: F401 (its handlers come along)
@@ -190,7 +191,7 @@ def _wanted(row: Row[Any], model: resources_pb2.Model, request: service_pb2.List
 @serves("PatchModels")
 def patch_models(call: Call, request: service_pb2.PatchModelsRequest) -> service_pb2.MultiModelResponse:
     """Change models: all of them or, where one can't be changed, none. Changed settings make a new version."""
-    patches.check_action(request.action)
+    check_action(request.action)
     ids = [m.id for m in request.models]
     _check_ids(ids)
     with call.store.write() as conn:

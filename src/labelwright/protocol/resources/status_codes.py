@@ -22,8 +22,9 @@ def list_status_codes(_call: Call, _request: service_pb2.ListStatusCodesRequest)
 def get_status_code(_call: Call, request: service_pb2.GetStatusCodeRequest) -> service_pb2.SingleStatusCodeResponse:
     """One code, asked for by its number or its name."""
     wanted = request.status_code_id
-    for code in _CODES:
-        if wanted in (str(code), status_code_pb2.StatusCode.Name(code)):
-            # The message has no other field: the code that was asked for is the reply's own status.
-            return service_pb2.SingleStatusCodeResponse(status=status(code))
-    raise DoesNotExist(f"there is no status code {wanted!r}; ListStatusCodes lists them")
+    names = status_code_pb2.StatusCode.DESCRIPTOR.values_by_name
+    code = names[wanted].number if wanted in names else next((c for c in _CODES if str(c) == wanted), 0)
+    if not code:
+        raise DoesNotExist(f"there is no status code {wanted!r}; ListStatusCodes lists them")
+    # The message has no other field: the code that was asked for is the reply's own status.
+    return service_pb2.SingleStatusCodeResponse(status=status(code))

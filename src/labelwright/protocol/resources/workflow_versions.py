@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 from labelwright.errors import DoesNotExist, WorkflowInvalidArgument
 from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
+from labelwright.protocol.merging import check_action
 from labelwright.protocol.metadata import checked
 from labelwright.protocol.resources.workflow_wire import VERSION_COMPUTED, find, own, version_bytes, versions_to_wire
 from labelwright.protocol.wire import SUCCESS, offset_limit, parse, status
@@ -60,7 +61,7 @@ def patch_workflow_versions(
     call: Call, request: service_pb2.PatchWorkflowVersionsRequest
 ) -> service_pb2.MultiWorkflowVersionResponse:
     """Change what is said about versions. Their nodes are fixed: PatchWorkflows makes a new version."""
-    patches.check_action(request.action)
+    check_action(request.action)
     ids = [v.id for v in request.workflow_versions]
     _check_count(ids)
     with call.store.write() as conn:

@@ -12,6 +12,7 @@ from labelwright.errors import InvalidRequest, WorkflowDuplicate, WorkflowInvali
 from labelwright.ids import resource_id_problem
 from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
+from labelwright.protocol.merging import check_action
 from labelwright.protocol.metadata import checked
 from labelwright.protocol.resources import model_settings as settings
 from labelwright.protocol.resources import workflow_versions as _versions  # noqa: F401 (its handlers come along)
@@ -117,7 +118,7 @@ def _wanted(row: Row[Any], request: service_pb2.ListWorkflowsRequest, texts: str
 @serves("PatchWorkflows")
 def patch_workflows(call: Call, request: service_pb2.PatchWorkflowsRequest) -> service_pb2.MultiWorkflowResponse:
     """Change workflows: all of them or, where one can't be changed, none. Changed nodes make a new version."""
-    patches.check_action(request.action)
+    check_action(request.action)
     ids = [w.id for w in request.workflows]
     _check_count(ids)
     if twice := sorted({i for i in ids if ids.count(i) > 1}):

@@ -1,0 +1,50 @@
+"""Opening the store for a command that needs one which is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from labelwright import config
+from labelwright.errors import ConfigurationError, DoesNotExist
+from labelwright.models.catalogue import PUBLIC_USER
+from labelwright.store import apps, schema, users
+from labelwright.store.engine import Store
+
+
+@contextmanager
+def opened(home: Path | None) -> Iterator[tuple[config.Settings, Store]]:
+    """The settings and the store, brought to the newest schema.
+
+    Raises:
+        ConfigurationError: there is no store yet.
+    """
+    settings = config.load(home=home)
+    if settings.database_url is None and not (settings.home / "labelwright.db").exists():
+        raise ConfigurationError(
+            f"there is no store in {settings.home}: start one with  labelwright serve, or name its home with --home"
+        )
+    store = Store(settings.store_url)
+    try:
+        schema.upgrade(store)
+        yield settings, store
+    finally:
+        store.close()
+
+
+def find_app(conn: Connection, name: str) -> Row[Any]:
+    """An app named as ID or USER/ID; without a user, the owner's.
+
+    Raises:
+        DoesNotExist: there is none.
+    """
+    user_id, _, app_id = name.rpartition("/")
+    owner = user_id or users.first_user(conn, besides=PUBLIC_USER) or ""
+    row = apps.get(conn, owner, app_id)
+    if row is None:
+        raise DoesNotExist(f"user {owner!r} has no app {app_id!r}")
+    return row
