@@ -248,6 +248,8 @@ BAD: dict[str, tuple[Model, int, list[str]]] = {
         ARGUMENT,
         ["min_value", "0 to 1"],
     ),
+    "a name that can't be shown": (threshold("m", name="a\0b"), REQUEST, ["name", "printed"]),
+    "metadata that JSON can't hold": (threshold("m", metadata=struct(a=float("nan"))), INVALID, ["'m'", "JSON"]),
     "notes without end": (threshold("m", notes="n" * 65537), REQUEST, ["65537", "65536"]),
 }
 
@@ -418,11 +420,12 @@ def test_listing_filters_sorts_and_pages(client: Any) -> None:
     post(client, Model(id="mapper", model_type_id=MAPPER, name="Beta"))
     post(client, threshold("over_all", name="Gamma"))
     patch(client, Model(id="zebra", notes="changed last"))
-    assert listed(client) == ["zebra", "over_all", "mapper"]
-    assert listed(client, sort_ascending=True) == ["mapper", "over_all", "zebra"]
+    assert listed(client) == ["zebra", "mapper", "over_all"], "oldest first"
     assert listed(client, sort_by_created_at=True) == ["over_all", "mapper", "zebra"]
+    assert listed(client, sort_by_modified_at=True) == ["zebra", "over_all", "mapper"]
+    assert listed(client, sort_by_modified_at=True, sort_ascending=True) == ["mapper", "over_all", "zebra"]
     assert listed(client, sort_by_name=True, sort_ascending=True) == ["zebra", "mapper", "over_all"]
-    assert listed(client, page=2, per_page=1) == ["over_all"]
+    assert listed(client, page=2, per_page=1) == ["mapper"]
     assert listed(client, page=9, per_page=500) == []
     assert listed(client, model_type_id=MAPPER) == ["mapper"]
     assert listed(client, model_type_id="unheard-of") == []
@@ -437,7 +440,7 @@ def test_listing_filters_sorts_and_pages(client: Any) -> None:
     assert listed(client, search="strip") == ["zebra"]
     assert listed(client, search="all") == ["over_all"]
     assert listed(client, search="all zebra") == []
-    assert listed(client, name="*", page=2, per_page=2) == ["mapper"]
+    assert listed(client, name="*", page=2, per_page=2) == ["over_all"]
     assert listed(client, starred_only=True) == []
     private = resources_pb2.Visibility(gettable=resources_pb2.Visibility.PRIVATE)
     assert len(listed(client, visibility=private)) == 3

@@ -448,10 +448,11 @@ def test_listing_filters_sorts_and_pages(client: Any) -> None:
     post(client, Workflow(id="a"))
     post(client, Workflow(id="c_d"))
     patch(client, Workflow(id="b", notes="changed last"))
-    assert listed(client) == ["b", "c_d", "a"]
+    assert listed(client) == ["b", "a", "c_d"], "oldest first"
+    assert listed(client, sort_by_modified_at=True) == ["b", "c_d", "a"]
     assert listed(client, sort_by_id=True, sort_ascending=True) == ["a", "b", "c_d"]
     assert listed(client, sort_by_created_at=True) == ["c_d", "a", "b"]
-    assert listed(client, page=2, per_page=2) == ["a"]
+    assert listed(client, page=2, per_page=2) == ["c_d"]
     assert listed(client, page=9, per_page=9) == []
     assert listed(client, id="C*") == ["c_d"]
     assert listed(client, search="bir") == ["b"]

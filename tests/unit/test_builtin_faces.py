@@ -122,11 +122,33 @@ def test_without_a_detection_people_is_absent() -> None:
     assert people_score([weak, strong]) == 0.9
 
 
-@given(st.floats(-20, 40), st.floats(0.001, 5), st.booleans())
-def test_the_score_rises_with_weight_and_with_confirmation(weight: float, more: float, confirmed: bool) -> None:
-    score = score_of(weight, confirmed=confirmed)
-    assert 0 <= score <= score_of(weight + more, confirmed=confirmed) <= 1
-    assert score_of(weight, confirmed=False) <= score_of(weight, confirmed=True)
+@given(st.floats(-20, 40), st.floats(0, 5), st.integers(0, 80))
+def test_the_score_rises_with_weight_and_with_hits(weight: float, more: float, hits: int) -> None:
+    score = score_of(weight, hits)
+    assert 0 <= score <= score_of(weight + more, hits) <= 1
+    assert score < score_of(weight, hits + 1) or score > 0.99
+
+
+@given(st.floats(-20, 40))
+def test_what_only_one_cascade_sees_stays_below_one_half(weight: float) -> None:
+    assert score_of(weight, 0) < 0.41
+
+
+@pytest.mark.parametrize("side", [150, 200, 300, 400, 600, 800])
+def test_the_face_scores_high_at_any_size(side: int) -> None:
+    face, *others = detect_faces(enlarged(PHOTOS.astronaut(), side))
+    assert face.score > 0.85
+    assert all(other.score < 0.2 for other in others)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.85, 1.25])
+@pytest.mark.parametrize("name", ["coins", "gravel", "immunohistochemistry", "page", "chelsea"])
+def test_other_sizes_of_photos_without_people_stay_below_one_half(name: str, scale: float) -> None:
+    photo = rgb(getattr(PHOTOS, name)())
+    for seen in (photo, photo[:, ::-1]):
+        size = (round(seen.shape[1] * scale), round(seen.shape[0] * scale))
+        resized = cv2.resize(seen.copy(), size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        assert (people_score(detect_faces(resized)) or 0) < 0.45
 
 
 def test_other_arrays_are_refused() -> None:

@@ -68,10 +68,8 @@ def own_server() -> Iterator[OwnServer]:
         user_id, token = f"demo-{new_id()[:8]}", new_token()
         with log.open("wb") as out:
             # A session of its own: Ctrl-C reaches this process alone, which then stops the server in order.
-            process = subprocess.Popen(
-                # -P: no module in the folder the user stands in may pass for one of ours.
-                [sys.executable, "-P", "-m", "labelwright", "serve", "--home", f"{folder}/home"]
-                + ["--listen", "127.0.0.1:0"],
+            process = subprocess.Popen(  # noqa: S603 (nothing in it comes from outside)
+                _command(Path(folder, "home")),
                 env=_environment(user_id, token),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -84,6 +82,12 @@ def own_server() -> Iterator[OwnServer]:
             yield server
         finally:
             _stop(process)
+
+
+def _command(home: Path) -> list[str]:
+    # -P: no module in the folder the user stands in may pass for one of ours.
+    start = [sys.executable, "-P", "-m", "labelwright", "serve"]
+    return [*start, "--home", str(home), "--listen", "127.0.0.1:0"]
 
 
 def _environment(user_id: str, token: str) -> dict[str, str]:
@@ -125,9 +129,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the server and what it started, whatever it is at."""
     process.terminate()
     try:
-        process.wait(STOP_LIMIT)
-    except subprocess.TimeoutExpired:
-        pass
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_LIMIT)
     finally:
         # What of its session is left after that: the server itself, or workers that it lost.
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import Any
 
 from labelwright.demo.photos import Photo
@@ -34,13 +36,15 @@ def photo_urls(photos: Sequence[Photo]) -> Iterator[list[str]]:
             with file:
                 self.send_response(200)
                 self.send_header("Content-Type", "application/octet-stream")
+                self.send_header("Content-Length", str(os.fstat(file.fileno()).st_size))
                 self.end_headers()
                 shutil.copyfileobj(file, self.wfile)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
+    # Not http.server's own: that one asks the resolver for the machine's name first.
+    class Server(ThreadingTCPServer):
         daemon_threads = True
 
         def handle_error(self, request: Any, client_address: Any) -> None:
@@ -50,7 +54,7 @@ def photo_urls(photos: Sequence[Photo]) -> Iterator[list[str]]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
-            yield [f"http://127.0.0.1:{server.server_port}{path}" for path in paths]
+            yield [f"http://127.0.0.1:{server.server_address[1]}{path}" for path in paths]
         finally:
             server.shutdown()
             thread.join()

@@ -107,8 +107,8 @@ def listing(
     conn: Connection,
     app: int,
     *,
-    order: str = "modified_at",
-    ascending: bool = False,
+    order: str = "created_at",
+    ascending: bool = True,
     offset: int = 0,
     limit: int | None = None,
 ) -> list[Row[Any]]:

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from clarifai_grpc.grpc.api import resources_pb2
+from google.protobuf import json_format
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from sqlalchemy import Connection, Row
 
-from labelwright.errors import LabelwrightError, ModelInvalidArgument
+from labelwright.errors import InvalidRequest, LabelwrightError, ModelInvalidArgument
 from labelwright.models.loading import load
 from labelwright.operators import registry
 from labelwright.operators.registry import Kind, ModelType
@@ -125,6 +127,18 @@ def check(
     check_config(info.output_config)
     check_graph(conn, app, params)
     return load(model_type, "", params, info.data, snap)
+
+
+def check_json(message: Message) -> None:
+    """Refuse what could be stored and never be shown over JSON: an infinite number inside a JSON object.
+
+    Raises:
+        InvalidRequest: there is one.
+    """
+    try:
+        MessageToDict(message)
+    except (json_format.Error, ValueError) as e:
+        raise InvalidRequest(f"a JSON object in it can't be written as JSON: {e}") from None
 
 
 def plain(params: Struct) -> dict[str, Any]:

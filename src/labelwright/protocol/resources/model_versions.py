@@ -10,7 +10,6 @@ from labelwright.errors import InvalidRequest, ModelDoesNotExist, ModelInvalidRe
 from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.merging import check_action
-from labelwright.protocol.metadata import checked
 from labelwright.protocol.resources import model_settings as settings
 from labelwright.protocol.resources.model_wire import (
     VERSION_COMPUTED,
@@ -45,7 +44,7 @@ def post_model_versions(call: Call, request: service_pb2.PostModelVersionsReques
             info = settings.only_settings(posted.output_info)
             settings.with_defaults(model_type, info)
             settings.check(conn, app, snapshot(conn, app), model_type, info)
-            checked(posted.metadata)
+            settings.check_json(posted)
         add_version(conn, row.pk, posted, info)
         row = models.by_ids(conn, app.pk, [row.id])[row.id]
         made = to_wire(row, app, models.version(conn, row.pk))
@@ -108,7 +107,7 @@ def patch_model_versions(
                 )
             after = parse(resources_pb2.ModelVersion, version.wire)
             patches.apply(after, change, request.action, apart=(*VERSION_COMPUTED, "output_info"))
-            checked(after.metadata)
+            settings.check_json(after)
             models.change_version(conn, version.pk, wire=version_bytes(after, info))
             made.append(version_to_wire(find_version(conn, row, change.id), app))
     return service_pb2.MultiModelVersionResponse(model_versions=made)

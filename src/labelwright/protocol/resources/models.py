@@ -15,13 +15,12 @@ from labelwright.errors import (
     ModelInvalidArgument,
     ModelInvalidRequest,
 )
-from labelwright.ids import new_id, resource_id_problem
+from labelwright.ids import free_id_problem, new_id, resource_id_problem
 from labelwright.operators import registry
 from labelwright.operators.values import Snapshot
 from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.merging import check_action
-from labelwright.protocol.metadata import checked
 from labelwright.protocol.resources import model_settings as settings
 from labelwright.protocol.resources import model_versions as _versions  # noqa: F401 (its handlers come along)
 from labelwright.protocol.resources.model_wire import (
@@ -32,7 +31,7 @@ from labelwright.protocol.resources.model_wire import (
     model_bytes,
     to_wire,
 )
-from labelwright.protocol.text_filters import like, searched
+from labelwright.protocol.text_filters import like, order_of, searched
 from labelwright.protocol.wire import SUCCESS, offset_limit, parse, status
 from labelwright.store import models, workflows
 
@@ -81,6 +80,7 @@ def _add(conn: Connection, app: Row[Any], snap: Snapshot, model_id: str, model: 
     if not bare:
         settings.with_defaults(model_type, info)
         settings.check(conn, app, snap, model_type, info)
+    settings.check_json(model)
     _check_texts(model)
     pk = models.add(
         conn,
@@ -98,8 +98,8 @@ def _check_texts(model: resources_pb2.Model) -> None:
     size = len(model.notes.encode())
     if size > MAX_NOTES:
         raise ModelInvalidRequest(f"notes have {size} bytes; {MAX_NOTES} at most are legal")
-    checked(model.metadata)
-    checked(model.presets)
+    if model.name and (problem := free_id_problem(model.name)):
+        raise ModelInvalidRequest(f"name: {problem}")
 
 
 @serves("GetModel")
@@ -118,9 +118,10 @@ def get_model(call: Call, request: service_pb2.GetModelRequest) -> service_pb2.S
 
 @serves("ListModels")
 def list_models(call: Call, request: service_pb2.ListModelsRequest) -> service_pb2.MultiModelResponse:
-    """The models of the app named, latest change first where no order is asked for."""
+    """The models of the app named, oldest first where no order is asked for."""
     offset, limit = offset_limit(request)
     _check_filters(request)
+    order, ascending = order_of(request, "name", "modified_at", "created_at")
     sliced = any((request.name, request.search, request.query, request.visibility.gettable))
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)
@@ -130,8 +131,8 @@ def list_models(call: Call, request: service_pb2.ListModelsRequest) -> service_p
         rows = models.listing(
             conn,
             app.pk,
-            order="name" if request.sort_by_name else "created_at" if request.sort_by_created_at else "modified_at",
-            ascending=request.sort_ascending,
+            order=order,
+            ascending=ascending,
             offset=0 if sliced else offset,
             limit=None if sliced else limit,
             model_type_ids=_types(request),
@@ -229,11 +230,14 @@ def _patch(
         )
     model = parse(resources_pb2.Model, row.wire)
     patches.apply(model, change, action, apart=COMPUTED)
+    model.name = change.name if change.name and action != "remove" else row.name
     _check_texts(model)
-    name = change.name if change.name and action != "remove" else row.name
+    name = model.name
     if (name, model_bytes(model)) != (row.name, row.wire):
         models.change(conn, row.pk, name=name, wire=model_bytes(model))
     _patch_settings(conn, app, snap, row, change, action)
+    # Last, since the settings have an error of their own for it.
+    settings.check_json(change)
 
 
 def _patch_settings(

@@ -109,11 +109,13 @@ def _named_app(
 ) -> Row[Any] | None:
     if not app_id:
         return app
+    if app_id == PUBLIC_APP and user_id in ("", PUBLIC_USER):
+        # "main" alone means the public app, as it does for concepts and default workflows.
+        return public
     try:
         return call.app(conn, resources_pb2.UserAppIDSet(user_id=user_id, app_id=app_id))
     except DoesNotExist:
-        # "main" alone means the public app to everybody who has no app of that name.
-        return public if (user_id or PUBLIC_USER, app_id) == (PUBLIC_USER, PUBLIC_APP) else None
+        return None
 
 
 def _find_versions(conn: Connection, every: Sequence[tuple[str, Node]], found: Sequence[_Found]) -> list[Row[Any]]:

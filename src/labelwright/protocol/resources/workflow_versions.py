@@ -12,7 +12,7 @@ from labelwright.errors import DoesNotExist, WorkflowInvalidArgument
 from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.merging import check_action
-from labelwright.protocol.metadata import checked
+from labelwright.protocol.resources import model_settings as settings
 from labelwright.protocol.resources.workflow_wire import VERSION_COMPUTED, find, own, version_bytes, versions_to_wire
 from labelwright.protocol.wire import SUCCESS, offset_limit, parse, status
 from labelwright.store import workflows
@@ -77,7 +77,7 @@ def patch_workflow_versions(
                 )
             after = parse(resources_pb2.WorkflowVersion, version.wire)
             patches.apply(after, change, request.action, apart=(*VERSION_COMPUTED, "nodes"))
-            checked(after.metadata)
+            settings.check_json(after)
             workflows.change_version(conn, version.pk, wire=version_bytes(after, list(after.nodes)))
         rows = _versions(conn, row, ids)
         made = versions_to_wire(conn, rows.values(), {row.pk: row}, app)

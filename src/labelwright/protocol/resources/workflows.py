@@ -13,12 +13,11 @@ from labelwright.ids import resource_id_problem
 from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.merging import check_action
-from labelwright.protocol.metadata import checked
 from labelwright.protocol.resources import model_settings as settings
 from labelwright.protocol.resources import workflow_versions as _versions  # noqa: F401 (its handlers come along)
 from labelwright.protocol.resources.workflow_nodes import Resolved, resolve
 from labelwright.protocol.resources.workflow_wire import COMPUTED, find, own, to_wire, version_bytes, workflow_bytes
-from labelwright.protocol.text_filters import like, searched
+from labelwright.protocol.text_filters import like, order_of, searched
 from labelwright.protocol.wire import SUCCESS, offset_limit, parse, status
 from labelwright.store import workflows
 
@@ -68,7 +67,7 @@ def _check_texts(workflow: resources_pb2.Workflow) -> None:
     size = len(workflow.notes.encode())
     if size > MAX_NOTES:
         raise WorkflowInvalidArgument(f"notes have {size} bytes; {MAX_NOTES} at most are legal")
-    checked(workflow.metadata)
+    settings.check_json(workflow)
 
 
 @serves("GetWorkflow")
@@ -82,9 +81,10 @@ def get_workflow(call: Call, request: service_pb2.GetWorkflowRequest) -> service
 
 @serves("ListWorkflows")
 def list_workflows(call: Call, request: service_pb2.ListWorkflowsRequest) -> service_pb2.MultiWorkflowResponse:
-    """The workflows of the app named, latest change first where no order is asked for."""
+    """The workflows of the app named, oldest first where no order is asked for."""
     offset, limit = offset_limit(request)
     texts = f"{request.search} {request.query} {request.search_term}"
+    order, ascending = order_of(request, "id", "modified_at", "created_at")
     sliced = bool(request.id or texts.strip() or request.visibility.gettable)
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)
@@ -94,8 +94,8 @@ def list_workflows(call: Call, request: service_pb2.ListWorkflowsRequest) -> ser
         rows = workflows.listing(
             conn,
             app.pk,
-            order="id" if request.sort_by_id else "created_at" if request.sort_by_created_at else "modified_at",
-            ascending=request.sort_ascending,
+            order=order,
+            ascending=ascending,
             offset=0 if sliced else offset,
             limit=None if sliced else limit,
         )
