@@ -203,9 +203,7 @@ class Session:
         found: list[resources_pb2.Annotation] = []
         page = 1
         while True:
-            request = service_pb2.ListAnnotationsRequest(
-                page=page, per_page=1000, list_all_annotations=True, **filters
-            )
+            request = service_pb2.ListAnnotationsRequest(page=page, per_page=1000, list_all_annotations=True, **filters)
             reply = self.call("ListAnnotations", request)
             found += reply.annotations
             if len(reply.annotations) < 1000:
@@ -242,7 +240,9 @@ def running(tmp_path: Path) -> Iterator[Start]:
         server.close()
 
 
-def command(*args: str, home: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def command(
+    *args: str, home: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a labelwright command as a user does."""
     full = [sys.executable, "-m", "labelwright", *args]
     if home is not None:

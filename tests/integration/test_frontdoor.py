@@ -35,11 +35,10 @@ from labelwright.protocol.frontdoor import (
     PREFACE,
     FrontDoor,
     Upstream,
-    binding_error,
     is_grpc,
-    open_unix_listener,
 )
 from labelwright.protocol.http import HttpServer, build_app
+from labelwright.protocol.listeners import binding_error, open_unix_listener
 from labelwright.protocol.loop import EdgeLoop
 
 LOOPBACK = ("127.0.0.1", 0)

@@ -41,7 +41,8 @@ class Written:
     wrote: int
     replaced: int
     gone: tuple[int, ...] = ()
-    """Inputs that were deleted, or taken over by another worker, while this one worked on them."""
+    """Inputs that were deleted while this worker was at them; one that another worker took over is not among
+    them, since its media lies under the same key."""
 
 
 def commit_batch(conn: Connection, app: Row[Any], claim: queue.Claim, plan: Plan, made: Mapping[int, Made]) -> Written:
@@ -68,7 +69,8 @@ def commit_batch(conn: Connection, app: Row[Any], claim: queue.Claim, plan: Plan
         failed=failed,
         workflow_version_id=plan.workflow_version_id,
     )
-    return Written(wrote, replaced, tuple(pk for pk in made if pk not in held))
+    there = queue.states(conn, [pk for pk in made if pk not in held])
+    return Written(wrote, replaced, tuple(pk for pk in made if pk not in held and pk not in there))
 
 
 def write_labels(

@@ -83,7 +83,7 @@ class Intake:
                     failed[i] = e
             elif url := url_of(item.data):
                 urls[i] = url
-            elif kind_of(item.data) is None:
+            elif not item.data.text.raw:
                 failed[i] = InputInvalidArgument("it holds no image, video, audio or text")
         for i, found in zip(urls, self._fetcher.fetch_all(list(urls.values())), strict=True):
             if isinstance(found, LabelwrightError):
@@ -126,6 +126,8 @@ class Intake:
             return image
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small: Pixels = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        # As decoded images are: every node looks at the same pixels.
+        small.flags.writeable = False
         return small
 
     @staticmethod

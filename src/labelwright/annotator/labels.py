@@ -47,7 +47,9 @@ def take_apart(data: Data) -> tuple[bytes, list[Label]]:
         copy = Data()
         copy.CopyFrom(data)
         for part in places(copy):
-            part.ClearField("concepts")
+            # Clearing makes a region's data present where it was not.
+            if part.concepts:
+                part.ClearField("concepts")
         data = copy
     return data.SerializeToString(deterministic=True), found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from clarifai_grpc.grpc.api.resources_pb2 import BoundingBox, Data
+from clarifai_grpc.grpc.api.resources_pb2 import Data, RegionInfo
 
 from labelwright.annotator.labels import places
 
@@ -26,6 +26,8 @@ class Said:
     """None: about the whole input, or about the whole frame."""
     frame: int | None = None
     """The time of the frame in milliseconds; None: the input has no frames."""
+    shape: bytes = b""
+    """Where a region has no box in the image: its place as it stands, such as a mask or a span of text."""
 
 
 def said(data: Data, concepts: Iterable[tuple[int, str]]) -> Iterator[Said]:
@@ -33,15 +35,15 @@ def said(data: Data, concepts: Iterable[tuple[int, str]]) -> Iterator[Said]:
     where = list(_where(data))
     for slot, concept_id in concepts:
         if slot + 1 < len(where):
-            frame, box = where[slot + 1]
-            yield Said(concept_id, box, frame)
+            yield Said(concept_id, *where[slot + 1])
 
 
 def allowed(data: Data, words: Sequence[Said]) -> Data | None:
     """A model's data less what people have said already; None where nothing is left.
 
-    A concept goes where a person has spoken of it: for the whole input, or for a box that overlaps enough.
-    It doesn't matter what the person said: a yes must not be doubled, a no must not come back.
+    A concept goes where a person has spoken of it: for the whole input, for a box that overlaps enough, or for
+    the very same mask or span. It doesn't matter what the person said: a yes must not be doubled, a no must
+    not come back. A region, frame or input that loses its last concept so goes too.
     """
     if not words:
         return data
@@ -60,10 +62,11 @@ def allowed(data: Data, words: Sequence[Said]) -> Data | None:
     return _pruned(out, data)
 
 
-def _spoken(concept_id: str, frame: int | None, box: Box | None, words: Sequence[Said]) -> bool:
+def _spoken(concept_id: str, box: Box | None, frame: int | None, shape: bytes, words: Sequence[Said]) -> bool:
     return any(
         w.concept_id == concept_id
         and w.frame == frame
+        and w.shape == shape
         and (w.box is None) == (box is None)
         and (box is None or w.box is None or overlap(box, w.box) >= SAME_BOX)
         for w in words
@@ -71,44 +74,65 @@ def _spoken(concept_id: str, frame: int | None, box: Box | None, words: Sequence
 
 
 def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, 0 to 1; 0 where neither has an area."""
+    """Intersection over union of two boxes, 0 to 1. Where neither has an area: 1 if they are equal, else 0."""
     height = min(a[2], b[2]) - max(a[0], b[0])
     width = min(a[3], b[3]) - max(a[1], b[1])
     both = max(height, 0.0) * max(width, 0.0)
     either = _area(a) + _area(b) - both
-    return both / either if either > 0 else 0.0
+    return both / either if either > 0 else float(a == b)
 
 
 def _area(box: Box) -> float:
     return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
 
 
-def _where(data: Data) -> Iterator[tuple[int | None, Box | None]]:
-    """Frame and box of each of the `places` of ``data``, in their order."""
-    yield None, None
+Where = tuple[Box | None, int | None, bytes]
+"""Box, frame and shape, as in `Said`."""
+
+
+def _where(data: Data) -> Iterator[Where]:
+    """Where each of the `places` of ``data`` is, in their order."""
+    yield None, None, b""
     for region in data.regions:
-        yield None, _box(region.region_info.bounding_box)
+        yield _of_region(region.region_info, None)
     for frame in data.frames:
         time = frame.frame_info.time
-        yield time, None
+        yield None, time, b""
         for region in frame.data.regions:
-            yield time, _box(region.region_info.bounding_box)
+            yield _of_region(region.region_info, time)
 
 
-def _box(box: BoundingBox) -> Box:
-    return box.top_row, box.left_col, box.bottom_row, box.right_col
+def _of_region(info: RegionInfo, frame: int | None) -> Where:
+    box = box_of(info)
+    # A region that says nothing of its place is about the whole.
+    return (box, frame, b"") if box is not None else (None, frame, info.SerializeToString(deterministic=True))
+
+
+def box_of(info: RegionInfo) -> Box | None:
+    """The box around a region; None where it has none in the image that can be told."""
+    if info.HasField("bounding_box"):
+        box = info.bounding_box
+        return box.top_row, box.left_col, box.bottom_row, box.right_col
+    points = list(info.polygon.points) or ([info.point] if info.HasField("point") else [])
+    if not points:
+        return None
+    rows, columns = [p.row for p in points], [p.col for p in points]
+    return min(rows), min(columns), max(rows), max(columns)
 
 
 def _pruned(out: Data, before: Data) -> Data | None:
-    """Without the regions and frames that lost their last concept, and without a whole that did."""
+    """Without the regions and frames that lost their last concept; None where ``out`` lost its last."""
+    if not _speaks(before):
+        return out
     regions = [
         r for r, old in zip(out.regions, before.regions, strict=True) if r.data.concepts or not old.data.concepts
     ]
     frames = []
-    for frame, old_frame in zip(out.frames, before.frames, strict=True):
-        inner = _pruned(frame.data, old_frame.data)
+    for frame, old in zip(out.frames, before.frames, strict=True):
+        inner = _pruned(frame.data, old.data)
         if inner is not None:
-            frame.data.CopyFrom(inner)
+            if frame.HasField("data"):
+                frame.data.CopyFrom(inner)
             frames.append(frame)
     kept = Data()
     kept.CopyFrom(out)
@@ -116,8 +140,9 @@ def _pruned(out: Data, before: Data) -> Data | None:
     del kept.frames[:]
     kept.regions.extend(regions)
     kept.frames.extend(frames)
-    lost = bool(before.concepts) and not kept.concepts
     # Metadata that came along with concepts says nothing once they are gone.
-    if lost and not kept.regions and not kept.frames:
-        return None
-    return kept if kept.ByteSize() else None
+    return kept if _speaks(kept) else None
+
+
+def _speaks(data: Data) -> bool:
+    return bool(data.concepts or data.regions or data.frames)

@@ -100,7 +100,9 @@ def _ended_by_signals(console: Console) -> Iterator[None]:
         received.append(signal.Signals(number))
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # What is ignored stays so: nohup asks for that.
+    ends = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in ends}
     try:
         yield
     except KeyboardInterrupt:

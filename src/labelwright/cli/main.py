@@ -117,11 +117,19 @@ def undo(
 
 
 @app.command()
-def settings(home: Home = None) -> None:
+def settings(
+    home: Home = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Write the page of the documents instead: defaults and bounds.")
+    ] = False,
+) -> None:
     """List every setting: its value now, its name in the environment, and what it is for."""
-    from labelwright.cli.settings import list_settings
+    from labelwright.cli import settings as listing
 
-    list_settings(home)
+    if markdown:
+        typer.echo(listing.markdown(), nl=False)
+    else:
+        listing.list_settings(home)
 
 
 @app.command()

@@ -25,8 +25,9 @@ from labelwright.models.catalogue import PUBLIC_USER
 from labelwright.operators import registry
 from labelwright.protocol import server as grpc_server
 from labelwright.protocol.dispatch import Server
-from labelwright.protocol.frontdoor import Upstream, format_address
+from labelwright.protocol.frontdoor import Upstream
 from labelwright.protocol.http import build_app
+from labelwright.protocol.listeners import format_address
 from labelwright.protocol.loop import EdgeLoop
 from labelwright.protocol.public_app import seed
 from labelwright.store import schema, users

@@ -152,15 +152,17 @@ def _fit(small: Thumbnail, boxes: Sequence[Box]) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    kind = _CLASSES[finding.outcome]
     score, threshold = 100 * _unit(finding.score), 100 * _unit(finding.threshold)
-    return (
-        f'<div class="finding {kind}"><p><span class="concept">{escape(finding.concept)}</span>'
-        f'<span class="score">{finding.score:.2f}</span></p>'
-        f'<div class="bar" role="img" aria-label="score {finding.score:.2f}, threshold {finding.threshold:g}">'
-        f'<i class="fill" style="width:{score:.1f}%"></i><i class="mark" style="left:{threshold:.1f}%"></i></div>'
-        f'<p class="scale"><span style="left:clamp(2.4rem,{threshold:.1f}%,100% - 2.4rem)">label from {finding.threshold:g}</span></p></div>'
-    )
+    told = f"score {finding.score:.2f}, threshold {finding.threshold:g}"
+    # The words under the mark stay within the card, wherever the mark is.
+    place = f"clamp(2.7rem,{threshold:.1f}%,100% - 2.7rem)"
+    return f"""<div class="finding {_CLASSES[finding.outcome]}">
+<p><span class="concept">{escape(finding.concept)}</span><span class="score">{finding.score:.2f}</span></p>
+<div class="bar" role="img" aria-label="{told}">\
+<i class="fill" style="width:{score:.1f}%"></i><i class="mark" style="left:{threshold:.1f}%"></i></div>
+<p class="scale"><span style="left:{place}">label from {finding.threshold:g}</span></p>
+</div>
+"""
 
 
 def _best(result: Result) -> float:

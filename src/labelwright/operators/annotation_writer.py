@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clarifai_grpc.grpc.api.resources_pb2 import Data, Region
+from clarifai_grpc.grpc.api.resources_pb2 import Data
 
 from labelwright.errors import ModelInvalidArgument
 from labelwright.operators.registry import ANY, Kind, ModelType, Param, register
@@ -19,7 +19,9 @@ STATUSES = {
 }
 
 _WHOLE = ("concepts", "metadata", "geo", "text", "clusters")
-"""What is said of a whole input. Its media are the input's own, and embeddings have a table of their own."""
+"""What is said of a whole input."""
+_NEVER = ("image", "video", "audio", "embeddings")
+"""Media are the input's own, a region's crop included, and embeddings have a table of their own."""
 
 
 def split(data: Data) -> list[Data]:
@@ -39,23 +41,20 @@ def split(data: Data) -> list[Data]:
     # A Struct or Geo may be present and empty: that says nothing.
     if whole.ByteSize() and any(len(v) if f.is_repeated else v.ByteSize() for f, v in whole.ListFields()):
         parts.append(whole)
-    parts.extend(Data(regions=[_without_vectors(region)]) for region in data.regions)
-    for frame in data.frames:
-        part = Data(frames=[frame])
-        part.frames[0].data.ClearField("embeddings")
-        for region in part.frames[0].data.regions:
-            region.data.ClearField("embeddings")
-        parts.append(part)
-    return parts
+    places = [Data(regions=[region]) for region in data.regions] + [Data(frames=[frame]) for frame in data.frames]
+    for part in places:
+        _take_out(part)
+    return parts + places
 
 
-def _without_vectors(region: Region) -> Region:
-    if region.data.embeddings:
-        copy = Region()
-        copy.CopyFrom(region)
-        copy.data.ClearField("embeddings")
-        return copy
-    return region
+def _take_out(data: Data) -> None:
+    """Take media and embeddings out of ``data`` and of all that lies within."""
+    for field, _ in data.ListFields():
+        if field.name in _NEVER:
+            data.ClearField(field.name)  # type: ignore[arg-type]
+    for places in (data.regions, data.frames):
+        for place in places:
+            _take_out(place.data)
 
 
 def make(params: Mapping[str, Any], _data: Data, snapshot: Snapshot) -> Operator:

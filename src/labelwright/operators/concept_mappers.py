@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data
@@ -57,15 +59,19 @@ def _reach(start: ConceptRef, step: Mapping[ConceptRef, list[ConceptRef]]) -> tu
     return tuple(list(seen)[1:])
 
 
-def map_concepts(concepts: Iterable[Concept], lookup: Mapping[tuple[str, str], list[ConceptRef]]) -> list[Concept]:
+Lookup = Mapping[tuple[str, str, str], list[ConceptRef]]
+"""User, app and id of an incoming concept to what it becomes."""
+
+
+def map_concepts(concepts: Iterable[Concept], lookup: Lookup) -> list[Concept]:
     """The app's concepts for these, highest score first.
 
     The score is carried over; where several lead to one, the highest counts; one may lead to several.
     """
     best: dict[ConceptRef, float] = {}
     for concept in concepts:
-        for target in lookup.get((concept.app_id, concept.id), ()):
-            if concept.value > best.get(target, -1.0):
+        for target in lookup.get((concept.user_id, concept.app_id, concept.id), ()):
+            if concept.value > best.get(target, -math.inf):
                 best[target] = concept.value
     return [
         Concept(id=t.id, name=t.name, value=v, app_id=t.app_id, user_id=t.user_id)
@@ -73,11 +79,12 @@ def map_concepts(concepts: Iterable[Concept], lookup: Mapping[tuple[str, str], l
     ]
 
 
-def _lookup(found: Targets) -> dict[tuple[str, str], list[ConceptRef]]:
-    # A prediction names its concept's app; one that doesn't may mean any app's concept of that id.
-    lookup: dict[tuple[str, str], list[ConceptRef]] = defaultdict(list)
+def _lookup(found: Targets) -> Lookup:
+    # A prediction names its concept's user and app; one that doesn't may mean anybody's concept of that id.
+    lookup: dict[tuple[str, str, str], list[ConceptRef]] = defaultdict(list)
     for concept, reached in found.items():
-        for key in ((concept.app_id, concept.id), ("", concept.id)):
+        for user_id, app_id in product((concept.user_id, ""), (concept.app_id, "")):
+            key = user_id, app_id, concept.id
             lookup[key].extend(t for t in reached if t not in lookup[key])
     return dict(lookup)
 

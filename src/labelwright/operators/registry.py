@@ -7,7 +7,9 @@ Built-in types are listed in `populate`; other packages add theirs through the e
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from importlib.metadata import entry_points
@@ -15,7 +17,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import Data
 
-from labelwright.errors import ModelInvalidArgument
+from labelwright.errors import ConfigurationError, ModelInvalidArgument
 from labelwright.operators.values import Operator, Snapshot
 
 ENTRY_POINTS = "labelwright.operators"
@@ -93,18 +95,32 @@ _populated = False
 
 
 def populate(plugins: list[str] | None = None) -> None:
-    """Register the built-in types, those of installed packages, and those of the modules named."""
+    """Register the built-in types, those of installed packages, and those of the modules named.
+
+    Raises:
+        ConfigurationError: a package or module can't be imported, or fails when it registers.
+    """
     global _populated
     if not _populated:
         for module in ("concept_mappers", "concept_threshold", "annotation_writer", "predictors"):
             importlib.import_module(f"labelwright.operators.{module}")
         for entry in entry_points(group=ENTRY_POINTS):
-            loaded = entry.load()
-            if callable(loaded):
-                loaded()
+            with _naming(f"the entry point {entry.name!r} of {ENTRY_POINTS} ({entry.value})"):
+                loaded = entry.load()
+                if callable(loaded):
+                    loaded()
         _populated = True
     for name in plugins or ():
-        importlib.import_module(name)
+        with _naming(f"the plugin {name!r}"):
+            importlib.import_module(name)
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as e:
+        raise ConfigurationError(f"{what} can't be used: {type(e).__name__}: {e}") from e
 
 
 def get(type_id: str) -> ModelType:
@@ -157,8 +173,8 @@ def _check(model_type: ModelType, param: Param, value: Any) -> Any:
         if not isinstance(value, bool):
             raise refuse("true or false")
     elif param.kind is Kind.NUMBER:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise refuse("a number")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise refuse("a finite number")
     elif param.kind in (Kind.STRING, Kind.USER):
         if not isinstance(value, str):
             raise refuse("a text")

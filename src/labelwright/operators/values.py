@@ -93,6 +93,7 @@ class Output:
 
 
 Operator = Callable[[Batch], Output]
+"""A pure function: it leaves the messages of its batch as they are, since other nodes and drafts hold them too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 import structlog
 from google.protobuf.message import Message
 from sqlalchemy import Connection, Row
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from labelwright.annotator.predict import Prediction, Task
 from labelwright.config import Settings
@@ -140,6 +140,12 @@ def dispatch(server: Server, method: Method, request: Message, metadata: Mapping
     except LabelwrightError as e:
         reply = method.reply()
         cast(Any, reply).status.CopyFrom(error_status(e))
+    except DataError as e:
+        # A text that the database can't hold: PostgreSQL has no NUL, for one.
+        log.warning("the store refused a value", rpc=method.name, req_id=req_id, error=str(e.orig)[:200])
+        reply = method.reply()
+        refused = InvalidRequest("the request holds a value that can't be stored, such as a NUL character in a text")
+        cast(Any, reply).status.CopyFrom(error_status(refused))
     except SQLAlchemyError as e:
         log.exception("the store failed", rpc=method.name, req_id=req_id)
         reply = _internal(method, f"the store failed ({type(e).__name__}); the log has more under this req_id")

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from labelwright.errors import DoesNotExist, LabelwrightError
-from labelwright.protocol.frontdoor import Address, open_listeners, open_unix_listener
+from labelwright.protocol.listeners import Address, open_listeners, open_unix_listener
 
 
 def error_response(error: LabelwrightError) -> JSONResponse:
@@ -139,4 +139,6 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         log_level="warning",
+        # Clients keep connections for reuse for a minute or so; one that we close first fails their next call.
+        timeout_keep_alive=75,
     )

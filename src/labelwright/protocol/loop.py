@@ -12,8 +12,9 @@ from concurrent.futures import Future
 
 from starlette.types import ASGIApp
 
-from labelwright.protocol.frontdoor import Address, FrontDoor, Upstream
+from labelwright.protocol.frontdoor import FrontDoor, Upstream
 from labelwright.protocol.http import HttpServer
+from labelwright.protocol.listeners import Address
 
 UNIX_SOCKETS = hasattr(socket, "AF_UNIX")
 FORCE = 5.0

@@ -39,7 +39,7 @@ def set_time(target: Timestamp, microseconds: int) -> None:
 def status(code: int, details: str = "", description: str = "") -> status_pb2.Status:
     """A Status; its description is the API's text for the code where none is given."""
     return status_pb2.Status(
-        code=code,  # type: ignore[arg-type]
+        code=code,
         description=description or describe(code),
         details=details,
     )

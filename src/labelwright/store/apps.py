@@ -8,7 +8,17 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, tuple_, update
 
 from labelwright.store.engine import now
-from labelwright.store.tables import apps, concepts, relations, users, workflows
+from labelwright.store.tables import (
+    apps,
+    concepts,
+    model_versions,
+    models,
+    relations,
+    users,
+    workflow_nodes,
+    workflow_versions,
+    workflows,
+)
 
 
 def add(conn: Connection, *, user_id: str, id: str, wire: bytes, default_workflow: int | None) -> int:
@@ -135,6 +145,16 @@ def remove(conn: Connection, pk: int) -> None:
         .where(apps.c.default_workflow.in_(ours), apps.c.pk != pk)
         .values(default_workflow=None, revision=apps.c.revision + 1)
     )
+    used = (
+        select(apps.c.pk)
+        .join(workflows, workflows.c.pk == apps.c.default_workflow)
+        .join(workflow_versions, workflow_versions.c.workflow == workflows.c.pk)
+        .join(workflow_nodes, workflow_nodes.c.workflow_version == workflow_versions.c.pk)
+        .join(model_versions, model_versions.c.pk == workflow_nodes.c.model_version)
+        .join(models, models.c.pk == model_versions.c.model)
+        .where(models.c.app == pk)
+    )
+    conn.execute(update(apps).where(apps.c.pk.in_(used), apps.c.pk != pk).values(revision=apps.c.revision + 1))
     related = select(relations.c.app).join(concepts, concepts.c.pk == relations.c.object)
     conn.execute(
         update(apps)

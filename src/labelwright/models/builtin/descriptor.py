@@ -35,13 +35,14 @@ Floats = NDArray[Any]
 # float32: NumPy's own stubs lose the width in products.
 
 _SIDE: Final = 32
-# 48 and 64 pixels gained less than 0.1 points on MNIST and on crops of photos, at 2 and 3 times the time.
+# 48 and 64 pixels gain less than 0.1 points on MNIST, at 2 and 3 times the time. (Points in this file: accuracy of
+# a logistic head with C = 100 after 10,000 digits, 98.8 as it stands.)
 _BLUR: Final = 8 / 7
-# In pixels of the square, one pixel of a 28 x 28 digit. No more than half of it cost 0.3 points.
+# In pixels of the square: one pixel of a 28 x 28 digit. Half as much reads digits as well.
 _SHARPNESS: Final = 5
-# A gradient counts for direction d with cos(angle to d) to this power; 3 is 0.2 points worse, 9 no better.
+# A gradient counts for direction d with cos(angle to d) to this power; 3 costs 0.1 points, 9 gains none.
 _FINE, _COARSE, _TEXTURE = (7, 8), (4, 12), (2, 8)
-# (cells a side, directions over the full circle). Directions over the half circle cost 0.5 points.
+# (cells a side, directions over the full circle). Directions over the half circle cost 0.3 points.
 _FLOOR: Final = 0.02
 # Gradients (grey 0..1 over two pixels) well below this are noise; it also keeps flat images finite.
 _LAYOUT, _CHROMA, _HUES, _GREYS = 8, 4, 8, 8
@@ -134,10 +135,10 @@ def _orientations(across: Floats, down: Floats, cells: int, directions: int) -> 
     around = _neighbourhood(cells)
     energy = around @ (found * found).sum(1) @ around.T
     found /= np.sqrt(energy + np.float32(_FLOOR**2))[:, None]
-    # The root lifts the weak directions; without it 0.2 points less.
+    # The root lifts the weak directions; without it 0.3 points less.
     np.sqrt(found, out=found)
-    # What all directions share says only that something is there. Without it rows differ more: 0.5 points
-    # more for a head with strong regularisation or few examples.
+    # What all directions share says only that something is there. Taking it away sets rows further apart: 0.1
+    # points at C = 100, 0.6 at C = 1.
     found -= found.mean(1, keepdims=True)
     return found.reshape(len(found), -1) / np.float32(cells)
 

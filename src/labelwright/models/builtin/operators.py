@@ -29,7 +29,8 @@ def _describe(batch: Batch) -> Vectors:
     def compute(rows: list[int]) -> list[Any]:
         return list(descriptor.describe(_pixels(batch, rows)))
 
-    return np.stack(batch.source.once("builtin-descriptor", batch.rows, compute))
+    found = batch.source.once("builtin-descriptor", batch.rows, compute)
+    return np.stack(found) if found else np.empty((0, descriptor.DIMENSIONS), np.float32)
 
 
 def _faces(batch: Batch) -> list[list[Face]]:

@@ -10,9 +10,11 @@ def populate() -> None:
         inputs,
         knowledge_graphs,
         model_types,
+        model_versions,
         models,
         predictions,
         relations,
         status_codes,
+        workflow_versions,
         workflows,
     )

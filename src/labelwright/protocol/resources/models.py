@@ -22,7 +22,6 @@ from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.merging import check_action
 from labelwright.protocol.resources import model_settings as settings
-from labelwright.protocol.resources import model_versions as _versions  # noqa: F401 (its handlers come along)
 from labelwright.protocol.resources.model_wire import (
     COMPUTED,
     add_version,

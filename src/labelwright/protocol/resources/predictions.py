@@ -7,7 +7,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from clarifai_grpc.grpc.api.status import status_pb2
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from labelwright.annotator.intake import kind_of, url_of
 from labelwright.annotator.predict import NodeOutput, Prediction, Task, tasks_inputs
@@ -16,13 +16,12 @@ from labelwright.errors import (
     InputInvalidArgument,
     InvalidRequest,
     LabelwrightError,
-    ModelDoesNotExist,
 )
 from labelwright.ids import new_id
-from labelwright.models.catalogue import PUBLIC_APP, PUBLIC_USER
 from labelwright.protocol.dispatch import Call, serves
+from labelwright.protocol.resources import model_wire, workflow_wire
 from labelwright.protocol.wire import FAILURE, MIXED, SUCCESS, error_status, set_time, status
-from labelwright.store import apps, models, workflows
+from labelwright.store import models, workflows
 from labelwright.store.engine import now
 
 MAX_WORKFLOW_INPUTS = 32
@@ -38,7 +37,7 @@ def post_workflow_results(
     _check(request.inputs, MAX_WORKFLOW_INPUTS, request.output_config)
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)
-        workflow = _workflow(conn, app, request.workflow_id)
+        home, workflow = workflow_wire.find(conn, call, request.user_app_id, request.workflow_id)
         version = workflows.version(conn, workflow.pk, request.version_id)
         if version is None:
             raise DoesNotExist(f"workflow {workflow.id!r} has no version {request.version_id!r}")
@@ -46,8 +45,8 @@ def post_workflow_results(
     reply = service_pb2.PostWorkflowResultsResponse()
     reply.workflow.id, reply.workflow.app_id, reply.workflow.user_id = (
         workflow.id,
-        workflow.app_id,
-        workflow.user_id,
+        home.id,
+        home.user_id,
     )
     reply.workflow.version.id = version.id
     for given, result in zip(request.inputs, results, strict=True):
@@ -73,7 +72,9 @@ def post_model_outputs(call: Call, request: service_pb2.PostModelOutputsRequest)
     _check(request.inputs, MAX_MODEL_INPUTS, given_info.output_config)
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)
-        version = _model_version(conn, app, request.model_id, request.version_id)
+        _, model = model_wire.find(conn, call, request.user_app_id, request.model_id)
+        newest = None if request.version_id else models.version(conn, model.pk)
+        version = newest or model_wire.find_version(conn, model, request.version_id)
     results = _predict(
         call,
         app,
@@ -102,33 +103,6 @@ def _check(inputs: Sequence[resources_pb2.Input], most: int, config: resources_p
         raise InvalidRequest(f"max_concepts is {config.max_concepts}; 1 to {MAX_CONCEPTS} are legal, 0 means 20")
     if not 0 <= config.min_value <= 1:
         raise InvalidRequest(f"min_value is {config.min_value:g}; 0 to 1 are legal")
-
-
-def _workflow(conn: Connection, app: Row[Any], workflow_id: str) -> Row[Any]:
-    """The workflow meant: the app's default, one of the app, or one of the public app."""
-    if not workflow_id:
-        found = workflows.by_pk(conn, app.default_workflow) if app.default_workflow else None
-        if found is None:
-            raise DoesNotExist(f"app {app.id!r} has no default workflow; name one, or set it with PatchApps")
-        return found
-    public = apps.get(conn, PUBLIC_USER, PUBLIC_APP)
-    for where in (app, public):
-        row = workflows.get(conn, where.pk, workflow_id) if where is not None else None
-        if row is not None and (found := workflows.by_pk(conn, row.pk)) is not None:
-            return found
-    raise DoesNotExist(f"neither app {app.id!r} nor {PUBLIC_USER}/{PUBLIC_APP} has a workflow {workflow_id!r}")
-
-
-def _model_version(conn: Connection, app: Row[Any], model_id: str, version_id: str) -> Row[Any]:
-    public = apps.get(conn, PUBLIC_USER, PUBLIC_APP)
-    for where in (app, public):
-        model = models.get(conn, where.pk, model_id) if where is not None else None
-        if model is not None:
-            version = models.version(conn, model.pk, version_id)
-            if version is None:
-                raise ModelDoesNotExist(f"model {model_id!r} has no version {version_id!r}")
-            return version
-    raise ModelDoesNotExist(f"neither app {app.id!r} nor {PUBLIC_USER}/{PUBLIC_APP} has a model {model_id!r}")
 
 
 def _predict(call: Call, app: Row[Any], given: Sequence[resources_pb2.Input], **what: Any) -> list[Prediction]:

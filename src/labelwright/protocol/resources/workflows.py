@@ -14,7 +14,6 @@ from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.merging import check_action
 from labelwright.protocol.resources import model_settings as settings
-from labelwright.protocol.resources import workflow_versions as _versions  # noqa: F401 (its handlers come along)
 from labelwright.protocol.resources.workflow_nodes import Resolved, resolve
 from labelwright.protocol.resources.workflow_wire import COMPUTED, find, own, to_wire, version_bytes, workflow_bytes
 from labelwright.protocol.text_filters import like, order_of, searched
