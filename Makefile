@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Tests run in parallel, a process for each core.
 JOBS ?= auto
 
-.PHONY: help demo test lint format bench serve clean
+.PHONY: help demo test lint format docs bench serve clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,9 @@ lint: $(VENV)/dev.stamp ## Check style and types
 format: $(VENV)/dev.stamp ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/dev.stamp ## Write the pages that come from the code: settings, commands, RPCs
+	$(BIN)/python -m labelwright.cli.reference docs
 
 bench: $(VENV)/dev.stamp ## Measure speed; prints JSON
 	$(BIN)/python benchmarks/pipeline.py

@@ -127,7 +127,7 @@ def client(server: Server) -> Iterator[Client]:
     built, _health = grpc_server.build(server)
     port = built.add_insecure_port("127.0.0.1:0")
     built.start()
-    user_id, token = f"user-{new_id()[:8]}", new_id()
+    user_id, token = f"user-{new_id()[-8:]}", new_id()
     with server.store.write() as conn:
         users.ensure_user(conn, user_id)
         users.add_key(conn, user_id=user_id, token=token)

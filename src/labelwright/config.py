@@ -17,6 +17,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -67,7 +68,7 @@ class Settings(BaseSettings):
     max_media_bytes: int = Field(128 * 2**20, ge=1024, description="Bytes that one input's media may have.")
     max_pixels: int = Field(100_000_000, ge=1, description="Pixels that one image may have.")
     max_message_bytes: int = Field(256 * 2**20, ge=2**20, description="Bytes that one gRPC message may have.")
-    batch: int = Field(64, ge=1, le=4096, description="Inputs that a worker claims at once.")
+    batch: int = Field(512, ge=1, le=4096, description="Inputs that a worker claims at once.")
     lease: float = Field(
         30.0, ge=1, le=3600, description="Seconds after which a silent worker's batch is given to another."
     )
@@ -161,5 +162,9 @@ def load(**flags: Any) -> Settings:
     except ValidationError as e:
         lines = [f"{'.'.join(str(p) for p in err['loc']) or 'settings'}: {err['msg']}" for err in e.errors()]
         raise ConfigurationError("; ".join(lines)) from None
+    except SettingsError as e:
+        raise ConfigurationError(f'{e}: a list is written as JSON there, such as \'["one", "two"]\'') from None
     except tomllib.TOMLDecodeError as e:
         raise ConfigurationError(f"{SETTINGS_FILE} is not valid TOML: {e}") from None
+    except OSError as e:
+        raise ConfigurationError(f"{e.filename or SETTINGS_FILE} can't be read: {e.strerror}") from None

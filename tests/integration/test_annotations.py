@@ -640,7 +640,7 @@ def test_a_listing_survives_a_concept_less_row(app: Client, store: Store) -> Non
 @pytest.fixture
 def stranger(client: Client, server: Server) -> Client:
     """Another user with a key and an app of the same id."""
-    user_id, token = f"user-{new_id()[:8]}", new_id()
+    user_id, token = f"user-{new_id()[-8:]}", new_id()
     with server.store.write() as conn:
         users.ensure_user(conn, user_id)
         users.add_key(conn, user_id=user_id, token=token)

@@ -28,7 +28,7 @@ def status_with(client: Any, authorization: str | None, **more: str) -> Any:
 
 def other_user(client: Any) -> tuple[tuple[str, str], ...]:
     """A second user with a key; the metadata of a call with it."""
-    token, user_id = new_id(), f"other-{new_id()[:8]}"
+    token, user_id = new_id(), f"other-{new_id()[-8:]}"
     with client.server.store.write() as conn:
         users.ensure_user(conn, user_id)
         users.add_key(conn, user_id=user_id, token=token)

@@ -215,10 +215,10 @@ def test_duplicate_ids(client: Client, server: Server) -> None:
 
 def test_suffixes(client: Client) -> None:
     post(client, text(id="a"))
-    reply = post(client, *(text(id="a") for _ in range(11)), resolution=SUFFIX)
+    reply = post(client, *(text(id="a") for _ in range(127)), resolution=SUFFIX)
     ids = [i.id for i in reply.inputs]
     assert ids[:9] == [f"a-{n}" for n in range(1, 10)]
-    assert len(set(ids)) == 11
+    assert len(set(ids)) == 127
     assert all(i.startswith("a-") for i in ids)
     long = "x" * 256
     assert post(client, text(id=long), text(id=long), resolution=SUFFIX).inputs[1].id == "x" * 254 + "-1"
@@ -572,7 +572,7 @@ def stranger(client: Client, server: Server) -> Client:
     from labelwright.ids import new_id
     from labelwright.store import users
 
-    user_id, token = f"user-{new_id()[:8]}", new_id()
+    user_id, token = f"user-{new_id()[-8:]}", new_id()
     with server.store.write() as conn:
         users.ensure_user(conn, user_id)
         users.add_key(conn, user_id=user_id, token=token)
@@ -580,3 +580,12 @@ def stranger(client: Client, server: Server) -> Client:
     made = dataclasses.replace(client, user_id=user_id, token=token, user_app_id=app)
     made.call("PostApps", service_pb2.PostAppsRequest(apps=[resources_pb2.App(id="app")]))
     return made
+
+
+def test_a_nul_in_a_question_is_no_failure_of_the_server(client: Client) -> None:
+    # PostgreSQL can't hold one and refuses the request; SQLite finds nothing.
+    for rpc, request in (
+        ("GetInput", service_pb2.GetInputRequest(input_id="a\0")),
+        ("DeleteInputs", service_pb2.DeleteInputsRequest(ids=["a\0"])),
+    ):
+        assert client.call(rpc, request, None).status.code in (DOES_NOT_EXIST, 11102)

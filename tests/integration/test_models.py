@@ -75,7 +75,7 @@ def scores(model: Model) -> dict[str, float]:
 
 def stranger(client: Any) -> Any:
     """Another user's client, on the same server."""
-    user_id, token = f"user-{new_id()[:8]}", new_id()
+    user_id, token = f"user-{new_id()[-8:]}", new_id()
     with client.server.store.write() as conn:
         users.ensure_user(conn, user_id)
         users.add_key(conn, user_id=user_id, token=token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -165,10 +166,12 @@ def test_the_bar_is_as_long_as_the_score(photo: Photo, score: float, width: str)
     [
         ((800, 600), Box(0.0, 0.0, 1.0, 1.0), "xMidYMid slice"),
         ((600, 600), Box(0.0, 0.4, 0.3, 0.6), "xMidYMin slice"),
-        ((600, 600), Box(0.7, 0.4, 0.9, 0.6), "xMidYMid meet"),
+        ((600, 600), Box(0.2, 0.4, 0.8, 0.6), "xMidYMid slice"),
+        ((600, 600), Box(0.7, 0.4, 0.9, 0.6), "xMidYMax slice"),
+        ((600, 600), Box(0.1, 0.4, 0.9, 0.6), "xMidYMid meet"),
         ((300, 600), Box(0.0, 0.4, 0.1, 0.6), "xMidYMid meet"),
         ((900, 600), Box(0.0, 0.4, 0.1, 0.6), "xMidYMid slice"),
-        ((900, 600), Box(0.0, 0.0, 0.1, 0.2), "xMidYMid meet"),
+        ((900, 600), Box(0.0, 0.0, 0.1, 0.2), "xMinYMid slice"),
     ],
 )
 def test_a_frame_cuts_no_box(tmp_path: Path, size: tuple[int, int], box: Box, fit: str) -> None:
@@ -247,3 +250,11 @@ def test_the_samples_are_on_disk_and_credited() -> None:
     assert len(photos) == 9
     assert all(photo.path.is_file() and photo.credit for photo in photos)
     assert all(thumbnail(photo, 32) is not None for photo in photos)
+
+
+def test_without_scikit_image_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name == "skimage" or name.startswith("skimage.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'labelwright\[demo\]'; or name a folder .* --photos"):
+        sample_photos()

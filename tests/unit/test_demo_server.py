@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -33,7 +35,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 
 def test_a_server_that_dies_shows_its_last_lines(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, "import sys; [print('line', i) for i in range(99)]; sys.exit('no luck')")
-    with pytest.raises(DemoFailed, match=r"exit code 1.*line 98\nno luck") as caught, own_server.own_server():
+    with pytest.raises(DemoFailed, match=r"(?s)exit code 1.*line 98\nno luck") as caught, own_server.own_server():
         pytest.fail("it never served")
     assert "line 79" not in str(caught.value)
     assert list(temporary.iterdir()) == []
@@ -48,15 +50,33 @@ def test_a_server_that_will_not_end_is_killed_with_its_children(
         monkeypatch,
         "import os, signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         f"child = subprocess.Popen([sys.executable, '-c', {child!r}]); "
-        f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}'); time.sleep(600)",
+        f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}.'); time.sleep(600)",
     )
-    monkeypatch.setattr(own_server, "START_LIMIT", 2.0)
+
+    def wait(server: own_server.OwnServer) -> None:
+        while not (pids.exists() and pids.read_text().endswith(".")):
+            server.check()
+            time.sleep(0.02)
+        raise DemoFailed("it never serves")
+
+    monkeypatch.setattr(own_server, "_wait_until_serving", wait)
     monkeypatch.setattr(own_server, "STOP_LIMIT", 0.2)
-    with pytest.raises(DemoFailed, match="did not start within 2 seconds"), own_server.own_server():
+    with pytest.raises(DemoFailed, match="it never serves"), own_server.own_server():
         pytest.fail("it never served")
-    for pid in map(int, pids.read_text().split()):
-        # A child that was killed may stay a zombie where nothing reaps orphans.
-        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    for pid in pids.read_text().removesuffix(".").split():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(int(pid))
+            # A child that was killed may stay a zombie where nothing reaps orphans.
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.02)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_server_that_does_not_serve_is_given_up(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, "import time; print('thinking', flush=True); time.sleep(600)")
+    monkeypatch.setattr(own_server, "START_LIMIT", 0.5)
+    with pytest.raises(DemoFailed, match=r"did not start within 0\.5 seconds"), own_server.own_server():
+        pytest.fail("it never served")
     assert list(temporary.iterdir()) == []
 
 

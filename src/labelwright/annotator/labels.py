@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data
 
@@ -11,8 +11,7 @@ WHOLE = -1
 """The slot of what is said of the whole input."""
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """One concept in an annotation."""
 
     slot: int

@@ -19,7 +19,7 @@ from labelwright import logs
 from labelwright.annotator.intake import Intake
 from labelwright.annotator.predict import Forecaster
 from labelwright.annotator.rerun import Rerun
-from labelwright.annotator.worker import Annotator, alive, work
+from labelwright.annotator.worker import Annotator, alive, end_expired, work
 from labelwright.config import Settings
 from labelwright.errors import LabelwrightError
 from labelwright.media.blobs import BlobStore
@@ -86,10 +86,7 @@ def main(kind: str, settings: Settings, pipe: Pipe, tasks: Pipe | None) -> None:
     control = Control(pipe)
     cv2.setNumThreads(thread_count(settings))
     registry.populate(settings.plugins)
-    # What is loaded by now stays; a batch makes 100,000 short-lived objects without cycles, and looking through
-    # them every 700, as Python does by itself, took a tenth of the time.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    settle_memory()
     store = Store(settings.store_url)
     blobs = BlobStore(settings.media_store_url)
     # A step that outlasts the grace is cut off: its lease is given back, and the process ends.
@@ -127,6 +124,15 @@ def give_back_all(store: Store, pid: int) -> None:
             queue.give_back(conn, lease)
 
 
+def settle_memory() -> None:
+    """Tell the collector of cycles that what is loaded by now stays, and to look less often.
+
+    A batch makes 100,000 short-lived objects without cycles, and Python by itself looks through them every 700.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 def thread_count(settings: Settings) -> int:
     """Threads that the numeric libraries of one process get."""
     return settings.threads or max(1, (os.cpu_count() or 1) // max(1, settings.workers))
@@ -137,6 +143,8 @@ def _jobs(settings: Settings, store: Store, blobs: BlobStore, control: Control) 
     holder = queue.this_process()
     while not control.stopping.is_set():
         try:
+            # A server without annotators has nobody else who looks.
+            end_expired(store)
             with store.read() as conn:
                 waiting = jobs.waiting(conn)
             if waiting:
@@ -157,7 +165,7 @@ def _predictor(forecaster: Forecaster, tasks: Pipe, control: Control) -> None:
         try:
             if not tasks.poll(0.5):
                 continue
-            number, task = tasks.recv()
+            task = tasks.recv()
         except (EOFError, OSError):
             return
         answer: Any
@@ -168,4 +176,7 @@ def _predictor(forecaster: Forecaster, tasks: Pipe, control: Control) -> None:
         except Exception as e:
             log.exception("a prediction failed")
             answer = LabelwrightError(f"the prediction failed ({type(e).__name__}); the log has more")
-        tasks.send((number, answer))
+        try:
+            tasks.send(answer)
+        except OSError:
+            return

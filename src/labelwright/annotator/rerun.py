@@ -41,6 +41,8 @@ class Rerun:
             self._end(job, jobs.BROKEN, e.details)
             return
         if state is None:
+            with self._store.write() as conn:
+                queue.give_back(conn, job.lease)
             return
         app, plan, cursor = state
         until = time.monotonic() + turn
@@ -79,7 +81,7 @@ class Rerun:
                 cursor["version"] = plan.workflow_version_id
                 values["total"] = reruns.count(conn, app.pk, upto=cursor["upto"], without_version=_without(job, cursor))
             elif cursor["version"] != plan.workflow_version_id:
-                raise LabelwrightError("the default workflow changed while this re-run was under way: start another")
+                raise LabelwrightError("the default workflow changed while it was under way; start another")
             if job.strikes:
                 # A worker died over the batch behind the cursor: one at a time until the one is found.
                 cursor["alone"] = self._limit
@@ -107,14 +109,14 @@ class Rerun:
         self, job: Row[Any], app: Row[Any], plan: Plan, cursor: dict[str, Any], made: Mapping[int, Made]
     ) -> bool:
         with self._store.write() as conn:
-            settled = reruns.still_settled(conn, made)
-            good = {pk: m for pk, m in made.items() if pk in settled and m.error is None}
-            wrote, replaced = write_labels(conn, app, plan, good, cursor["run"], replace=True)
-            runs.count(conn, cursor["run"], inputs=len(good), wrote=wrote, replaced=replaced)
-            reruns.finish(conn, {pk: m.media for pk, m in good.items()}, plan.workflow_version_id)
+            # As the calls of people do: what they say and what is written here come one after the other.
+            if apps.get(conn, app.user_id, app.id, lock=True) is None:
+                return False
             cursor["after"] = max(made)
             cursor["alone"] = max(cursor.get("alone", 0) - 1, 0)
-            return jobs.advance(
+            # First of all: a job that was ended or taken over meanwhile must write nothing more, and an undo
+            # that ends it waits for this row until what is written here can be seen and taken back.
+            held = jobs.advance(
                 conn,
                 job.pk,
                 job.lease,
@@ -123,6 +125,14 @@ class Rerun:
                 done=jobs.plus("done", len(made)),
                 failed=jobs.plus("failed", sum(m.error is not None for m in made.values())),
             )
+            if not held:
+                return False
+            settled = reruns.still_settled(conn, made)
+            good = {pk: m for pk, m in made.items() if pk in settled and m.error is None}
+            wrote, replaced = write_labels(conn, app, plan, good, cursor["run"], replace=True)
+            runs.count(conn, cursor["run"], inputs=len(good), wrote=wrote, replaced=replaced)
+            reruns.finish(conn, {pk: m.media for pk, m in good.items()}, plan.workflow_version_id)
+            return True
 
     def _end(self, job: Row[Any], state: str, message: str) -> None:
         with self._store.write() as conn:

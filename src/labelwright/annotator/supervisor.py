@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import queue as queues
 import threading
 import time
 from dataclasses import dataclass, field
@@ -48,10 +49,8 @@ class Child:
             os.write(self.control.fileno(), what)
 
     def close(self) -> None:
-        """Close our ends of the pipes."""
+        """Close our end of the control pipe. That of the tasks is closed with its last user: one may be at it."""
         self.control.close()
-        if self.tasks is not None:
-            self.tasks.close()
 
 
 class Supervisor:
@@ -85,9 +84,10 @@ class Supervisor:
         self._watcher.start()
 
     def wake(self) -> None:
-        """Tell the idle ones that something may have come."""
+        """Tell idle annotators that inputs may have come. Jobs are rare; their lane looks by itself."""
         for child in list(self._children.values()):
-            child.tell(processes.WAKE)
+            if child.kind == processes.ANNOTATOR:
+                child.tell(processes.WAKE)
 
     def run(self, task: Task) -> list[Prediction]:
         """Have the predictor run a task, and wait for it.
@@ -106,6 +106,10 @@ class Supervisor:
     def stop(self, seconds: float) -> None:
         """End all processes: asked first; after ``seconds`` killed, and what they held given back."""
         self._stopping.set()
+        self._predictions.close()
+        # First, so that no process is started any more behind the back of what follows.
+        if self._watcher.is_alive():
+            self._watcher.join()
         children = list(self._children.values())
         for child in children:
             child.tell(processes.STOP)
@@ -119,8 +123,6 @@ class Supervisor:
                 if child.process.pid is not None:
                     processes.give_back_all(self._store, child.process.pid)
             child.close()
-        if self._watcher.is_alive():
-            self._watcher.join()
 
     def _start(self, slot: int) -> None:
         kind = self._kinds[slot]
@@ -136,8 +138,8 @@ class Supervisor:
             their_tasks.close()
         child = Child(kind, process, ours, our_tasks)
         self._children[slot] = child
-        if our_tasks is not None:
-            self._predictions.attach(our_tasks)
+        if kind == processes.PREDICTOR:
+            self._predictions.attach(child)
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
@@ -167,76 +169,116 @@ class Supervisor:
 
 
 class _Predictions:
-    """The calls that wait for the predictor: who waits for which answer, until when, and how many may."""
+    """The calls that wait for the predictor: who waits for which answer, until when, and how many may.
+
+    One thread hands the tasks on, each when the one before it was answered: so a task that nobody waits for any
+    more is never begun, and one that the predictor can't end is known.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._timeout = settings.predict_timeout
         self._slots = threading.BoundedSemaphore(settings.predict_in_flight)
-        self._lock = threading.Lock()
-        self._sending = threading.Lock()
-        self._pipe: Pipe | None = None
-        self._waiting: dict[int, _Waiting] = {}
-        self._numbers = 0
+        self._queue: queues.SimpleQueue[_Waiting | None] = queues.SimpleQueue()
+        self._changed = threading.Condition()
+        self._child: Child | None = None
+        self._closed = False
+        self._thread: threading.Thread | None = None
 
-    def attach(self, pipe: Pipe) -> None:
-        """Send tasks down this pipe from now on; those that the last predictor died over are told so."""
-        with self._lock:
-            self._pipe = pipe
-            lost, self._waiting = self._waiting, {}
-        for waiting in lost.values():
-            waiting.answer(Overloaded("the predictor died at its work and is started again: try once more"))
-        threading.Thread(target=self._listen, args=(pipe,), name="predictions", daemon=True).start()
+    def attach(self, child: Child) -> None:
+        """Give the tasks to this predictor from now on."""
+        with self._changed:
+            self._child = child
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._hand_on, name="predictions", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Tell all who wait that no answer will come."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+            self._queue.put(None)
 
     def run(self, task: Task) -> list[Prediction]:
         if not self._slots.acquire(blocking=False):
             raise Overloaded("too many predictions wait already (setting predict_in_flight): try again in a moment")
         try:
-            waiting = _Waiting()
-            with self._lock:
-                self._numbers += 1
-                number = self._numbers
-                self._waiting[number] = waiting
-                pipe = self._pipe
-            try:
-                if pipe is None:
-                    raise Overloaded("no predictor runs here")
-                # Two threads that write at once would mix their bytes.
-                with self._sending:
-                    pipe.send((number, task))
-                return waiting.wait(self._timeout)
-            except OSError:
-                raise Overloaded("the predictor is being started again: try once more") from None
-            finally:
-                with self._lock:
-                    self._waiting.pop(number, None)
+            waiting = _Waiting(task, self._timeout)
+            with self._changed:
+                if self._closed or self._thread is None:
+                    raise Overloaded(STOPPED)
+                self._queue.put(waiting)
+            return waiting.wait()
         finally:
             self._slots.release()
 
-    def _listen(self, pipe: Pipe) -> None:
-        while True:
-            try:
-                number, answer = pipe.recv()
-            except (EOFError, OSError):
-                return
-            with self._lock:
-                waiting = self._waiting.get(number)
-            # Nobody waits any more for an answer that came after its deadline.
-            if waiting is not None:
-                waiting.answer(answer)
+    def _hand_on(self) -> None:
+        while (waiting := self._queue.get()) is not None:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._child is not None, waiting.left)
+                child, closed = self._child, self._closed
+            if closed:
+                waiting.answer(Overloaded(STOPPED))
+            elif child is not None and waiting.left:
+                waiting.answer(self._ask(child, waiting.task))
+
+    def _ask(self, child: Child, task: Task) -> list[Prediction] | LabelwrightError:
+        until = time.monotonic() + self._timeout
+        try:
+            if child.tasks is None:
+                raise EOFError
+            child.tasks.send(task)
+            while not child.tasks.poll(0.2):
+                if self._closed:
+                    return Overloaded(STOPPED)
+                if time.monotonic() > until:
+                    log.error("a prediction did not end in time; the predictor is started again", s=self._timeout)
+                    child.process.kill()
+                    raise EOFError
+            answer: list[Prediction] | LabelwrightError = child.tasks.recv()
+        except (EOFError, OSError):
+            with self._changed:
+                if self._child is child:
+                    self._child = None
+            return Overloaded("the predictor died at its work and is started again: try once more")
+        return answer
+
+
+STOPPED = "no predictor runs here any more: the server is stopping"
 
 
 class _Waiting:
-    def __init__(self) -> None:
+    """One call that waits."""
+
+    def __init__(self, task: Task, seconds: float) -> None:
+        self.task = task
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds
         self._done = threading.Event()
         self._answer: list[Prediction] | LabelwrightError = []
 
+    @property
+    def left(self) -> float:
+        """Seconds to its deadline."""
+        return max(0.0, self._until - time.monotonic())
+
     def answer(self, answer: list[Prediction] | LabelwrightError) -> None:
+        """Let the call go on."""
         self._answer = answer
         self._done.set()
 
-    def wait(self, seconds: float) -> list[Prediction]:
-        if not self._done.wait(seconds):
-            raise Overloaded(f"no prediction within {seconds:g} s (setting predict_timeout): try fewer inputs a call")
+    def wait(self) -> list[Prediction]:
+        """The answer.
+
+        Raises:
+            Overloaded: none came in time.
+            LabelwrightError: the answer is an error.
+        """
+        if not self._done.wait(self.left):
+            raise Overloaded(
+                f"no prediction within {self._seconds:g} s (setting predict_timeout): try fewer inputs a call"
+            )
         if isinstance(self._answer, LabelwrightError):
             raise self._answer
         return self._answer

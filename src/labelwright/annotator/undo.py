@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import Concept
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from labelwright.annotator.commit import standing
 from labelwright.annotator.labels import put_together, take_apart
 from labelwright.annotator.precedence import allowed
-from labelwright.errors import DoesNotExist
 from labelwright.store import annotations as annotation_rows
-from labelwright.store import concepts, jobs, labels, reruns, runs
+from labelwright.store import apps, concepts, jobs, labels, reruns, runs
 from labelwright.store.annotations import NewAnnotation
 from labelwright.store.engine import Store
 
@@ -28,11 +28,14 @@ class Undone:
     removed: int
     restored: int
     left: int
-    """Annotations of the run that a person has touched, or whose place a person has filled since."""
+    """Annotations of the run that a person has touched since, and old ones whose place a person has filled."""
 
 
 def undo(store: Store, run_id: str, progress: Callable[[int], None] = lambda _n: None) -> Undone:
     """Take a run back. Stopped half-way, a second call goes on where the first one was.
+
+    Where a later run went over an input again, its labels stand; what this run replaced returns when that one is
+    taken back too.
 
     Args:
         run_id: the run's id, or the beginning of it.
@@ -43,16 +46,15 @@ def undo(store: Store, run_id: str, progress: Callable[[int], None] = lambda _n:
     """
     with store.write() as conn:
         run = runs.get(conn, run_id)
-        if run is None:
-            raise DoesNotExist(f"there is no run {run_id!r}; `labelwright runs` lists them")
+        _lock(conn, run)
         job = jobs.of_run(conn, run.pk, run.app)
         if job is not None:
             jobs.end(conn, job.pk, jobs.BROKEN, "its run was undone")
         runs.close(conn, run.pk)
-        wrote = run.wrote
-    removed = restored = left_out = 0
+    removed = restored = left = 0
     while True:
         with store.write() as conn:
+            _lock(conn, run)
             rows = runs.wrote(conn, run.pk, after=0, limit=CHUNK)
             labels.remove(conn, [r.pk for r in rows])
             reruns.unlabelled(conn, {r.input for r in rows})
@@ -62,34 +64,64 @@ def undo(store: Store, run_id: str, progress: Callable[[int], None] = lambda _n:
             break
     while True:
         with store.write() as conn:
+            _lock(conn, run)
             entries = runs.journal(conn, run.pk, after=0, limit=CHUNK)
-            back = _still_wanted(conn, [labels.thaw(e.input, e.before) for e in entries])
-            annotation_rows.add(conn, run.app, back)
-            reruns.unlabelled(conn, {e.input for e in entries})
-            runs.forget_journal(conn, [e.pk for e in entries])
-        restored += len(back)
-        left_out += len(entries) - len(back)
+            back, filled = _put_back(conn, run, entries)
+        restored += back
+        left += filled
         progress(len(entries))
         if not entries:
             break
-    return Undone(removed, restored, max(wrote - removed, 0) + left_out)
+    with store.read() as conn:
+        left += runs.touched(conn, run.pk)
+    return Undone(removed, restored, left)
+
+
+def _lock(conn: Connection, run: Row[Any]) -> None:
+    """Let what people say, what a re-run writes and what is put back here come one after the other."""
+    app = apps.by_pk(conn, run.app)
+    if app is not None:
+        apps.get(conn, app.user_id, app.id, lock=True)
+
+
+def _put_back(conn: Connection, run: Row[Any], entries: Sequence[Row[Any]]) -> tuple[int, int]:
+    """Put a few of the journal's annotations back; returns how many, and how many a person's word keeps out."""
+    over = runs.next_over(conn, run.pk, {e.input for e in entries})
+    runs.hand_on_journal(conn, {e.pk: over[e.input] for e in entries if e.input in over})
+    ours = [e for e in entries if e.input not in over]
+    old = [labels.thaw(e.input, e.before) for e in ours]
+    # What an undone run had written shall not come back this way.
+    gone = runs.undone(conn, {row.run for row in old if row.run is not None})
+    old = [row for row in old if row.run not in gone]
+    back = _still_wanted(conn, old)
+    annotation_rows.add(conn, run.app, back)
+    reruns.unlabelled(conn, {e.input for e in ours})
+    runs.forget_journal(conn, [e.pk for e in ours])
+    return len(back), len(old) - len(back)
 
 
 def _still_wanted(conn: Connection, rows: list[NewAnnotation]) -> list[NewAnnotation]:
-    """Old labels less what people have said since."""
+    """Old labels less what people have said since, and less concepts that are no more."""
     if not rows:
         return []
     words, _ = standing(conn, sorted({r.input for r in rows}))
     names = concepts.by_pks(conn, {c.concept for r in rows for c in r.concepts})
     kept = []
     for row in rows:
-        before = put_together(row.wire, [(c.slot, Concept(id=names[c.concept].id)) for c in row.concepts])
+        # The name carries the concept's number through, since one concept may stand in several regions.
+        numbered = [
+            (c.slot, Concept(id=names[c.concept].id, name=str(i)))
+            for i, c in enumerate(row.concepts)
+            if c.concept in names
+        ]
+        before = put_together(row.wire, numbered)
         data = allowed(before, words.get(row.input, ()))
-        if data is before:
+        if data is before and len(numbered) == len(row.concepts):
             kept.append(row)
-        elif data is not None:
+        elif data is not None and (numbered or not row.concepts):
             # Fewer regions may be left, so that the numbers of their places have changed.
             wire, found = take_apart(data)
-            of = {names[c.concept].id: c for c in row.concepts}
-            kept.append(replace(row, wire=wire, concepts=[replace(of[f.concept_id], slot=f.slot) for f in found]))
+            kept.append(
+                row._replace(wire=wire, concepts=[row.concepts[int(f.name)]._replace(slot=f.slot) for f in found])
+            )
     return kept

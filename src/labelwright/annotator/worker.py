@@ -54,7 +54,7 @@ class Annotator:
 
     def step(self) -> int:
         """Label one batch; returns how many inputs it had, 0 where none waited."""
-        self.take_away_expired()
+        end_expired(self._store)
         with self._store.read() as conn:
             app_pk = queue.waiting_app(conn, self._last_app)
         if app_pk is None:
@@ -81,17 +81,6 @@ class Annotator:
         self._adapt(time.monotonic() - started, len(claim.inputs))
         return len(claim.inputs)
 
-    def take_away_expired(self) -> None:
-        """End the leases that nobody renewed in time."""
-        with self._store.read() as conn:
-            late = queue.expired(conn)
-        if late:
-            with self._store.write() as conn:
-                # Looked at again in the same transaction: another worker may have come first.
-                for lease in set(late) & set(queue.expired(conn)):
-                    log.warning("a lease ended unrenewed", lease=lease)
-                    queue.take_away(conn, lease)
-
     def _whole_batch_failed(self, claim: queue.Claim, error: Exception) -> None:
         """What no operator is to blame for: one input fails with the reason, several are tried one by one."""
         with self._store.write() as conn:
@@ -99,7 +88,9 @@ class Annotator:
                 queue.take_away(conn, claim.lease)
                 return
             reason = f"internal error ({type(error).__name__}: {error})"[:500]
-            failed = {claim.inputs[0].pk: (InputFailed.code, reason, None)}
+            # Whoever has it now, if the lease ended meanwhile, says how it goes.
+            held = queue.still_held(conn, claim.lease)
+            failed = dict.fromkeys(held, (InputFailed.code, reason, None))
             queue.finish(conn, claim.lease, done={}, failed=failed, workflow_version_id="")
 
     def _work(self, claim: queue.Claim) -> bool:
@@ -142,6 +133,18 @@ class Annotator:
             self._limit = min(self._limit * 2, self._settings.batch)
         elif seconds > SLOW:
             self._limit = max(self._limit // 2, 1)
+
+
+def end_expired(store: Store) -> None:
+    """End the leases that nobody renewed in time."""
+    with store.read() as conn:
+        late = queue.expired(conn)
+    if late:
+        with store.write() as conn:
+            # Looked at again in the same transaction: another worker may have come first.
+            for lease in set(late) & set(queue.expired(conn)):
+                log.warning("a lease ended unrenewed", lease=lease)
+                queue.take_away(conn, lease)
 
 
 @contextmanager

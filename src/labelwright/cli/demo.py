@@ -88,6 +88,8 @@ def _run(console: Console, found: Found) -> list[Result]:
             line.append(step.about, style="not dim")
             line.append(f"\n{'':22}{came}")
             console.print(line, soft_wrap=True)
+        bars.update(bar, description="Stopping the server")
+        bars.update(labelling, visible=False)
         return tutorial.results()
 
 

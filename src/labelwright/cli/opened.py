@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ def opened(home: Path | None) -> Iterator[tuple[config.Settings, Store]]:
         raise ConfigurationError(
             f"there is no store in {settings.home}: start one with  labelwright serve, or name its home with --home"
         )
+    # As for a server: what a command adds beside the store, such as its log, is the owner's alone.
+    os.umask(0o077)
     store = Store(settings.store_url)
     try:
         schema.upgrade(store)

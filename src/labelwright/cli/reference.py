@@ -24,7 +24,7 @@ def commands() -> str:
     group: Any = get_command(app)
     parts = [
         "# Commands",
-        "`labelwright COMMAND --help` says the same. What holds for all is in [settings](settings.md).",
+        "`labelwright COMMAND --help` says the same. Where a flag is not given, its [setting](settings.md) counts.",
     ]
     for name, command in group.commands.items():
         usage = " ".join(["labelwright", name, *(p.metavar or p.name.upper() for p in _arguments(command))])

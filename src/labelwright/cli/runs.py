@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from labelwright import config, logs
 from labelwright.annotator import undo as undoing
@@ -23,7 +23,7 @@ from labelwright.cli.opened import find_app, opened
 from labelwright.errors import DoesNotExist, LabelwrightError
 from labelwright.media.blobs import BlobStore
 from labelwright.operators import registry
-from labelwright.store import jobs, queue, runs
+from labelwright.store import jobs, queue, reruns, runs
 from labelwright.store.engine import Store
 
 TURN = 0.5
@@ -44,41 +44,58 @@ def rerun(name: str, *, dataset: str | None, missing: bool, home: Path | None) -
             if dataset is not None:
                 raise DoesNotExist(f"app {app.id!r} has no dataset {dataset!r}")
             before = [j for j in jobs.unfinished(conn, app.pk, "rerun") if bool(j.params.get("missing")) == missing]
-            params = {"workflow": "default", "missing": missing}
-            job_id = before[0].id if before else jobs.add(conn, app.pk, kind="rerun", params=params)
+            job_id = before[0].id if before else _queue(conn, app.pk, missing)
         if before:
             Console().print("Going on with the re-run that was under way.")
         told = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: told.set())
         job = _carry(settings, store, job_id, told)
+        if before and job.state == jobs.BROKEN:
+            Console().print(f"That one ended: {job.message}. Beginning anew.")
+            with store.write() as conn:
+                job_id = _queue(conn, app.pk, missing)
+            job = _carry(settings, store, job_id, told)
         _report(store, job, told)
+
+
+def _queue(conn: Connection, app: int, missing: bool) -> str:
+    # How many lack the newest version is counted when the job begins and that version is known.
+    total = 0 if missing else reruns.count_all(conn, app)
+    return jobs.add(conn, app, kind="rerun", params={"workflow": "default", "missing": missing}, total=total)
 
 
 def _carry(settings: config.Settings, store: Store, job_id: str, told: threading.Event) -> Row[Any]:
     """Work on a job, or watch whoever has it, until it ends."""
-    reruns = Rerun(store, Intake(settings, BlobStore(settings.media_store_url)), settings.batch)
+    carrier = Rerun(store, Intake(settings, BlobStore(settings.media_store_url)), settings.batch)
     holder = queue.this_process()
     with _progress() as progress:
         bar = progress.add_task("inputs", total=None)
         while True:
             with store.write() as conn:
-                for lease in queue.orphaned(conn):
-                    queue.give_back(conn, lease)
+                _free(conn, job_id)
                 claimed = None if told.is_set() else jobs.claim(conn, holder, seconds=settings.lease, job_id=job_id)
             if claimed is not None:
                 with alive(store, claimed.lease, settings.lease):
-                    reruns.carry(claimed, stop=told.is_set, turn=TURN)
+                    carrier.carry(claimed, stop=told.is_set, turn=TURN)
             with store.read() as conn:
                 job = jobs.get(conn, job_id)
             if job is None:
                 raise DoesNotExist("the app was deleted while it was run over again")
-            progress.update(bar, total=job.total, completed=job.done)
+            progress.update(bar, total=job.total or None, completed=job.done)
             if told.is_set() or job.state not in jobs.UNFINISHED:
                 return job
             if claimed is None:
                 # A server on this store has it: look on.
                 time.sleep(TURN)
+
+
+def _free(conn: Connection, job_id: str) -> None:
+    """Let go of what processes of this machine held that are no more."""
+    job = jobs.get(conn, job_id)
+    for lease in queue.orphaned(conn):
+        # A command before this one that died over the job may have died of an input: that one must be found.
+        (queue.take_away if job is not None and lease == job.lease else queue.give_back)(conn, lease)
 
 
 def _report(store: Store, job: Row[Any], told: threading.Event) -> None:
@@ -107,6 +124,8 @@ def list_runs(name: str | None, *, limit: int, home: Path | None) -> None:
         Console().print("No run yet: inputs added to an app with a default workflow make the first.")
         return
     table = Table("run", "app", "kind", "began", "inputs", "wrote", "replaced", "state")
+    # What one copies must stand on one line, however narrow the terminal is.
+    table.columns[0].no_wrap = True
     for row in rows:
         began = datetime.fromtimestamp(row.created_at / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
         state = "undone" if row.undone_at else ""

@@ -17,6 +17,7 @@ import structlog
 import labelwright
 from labelwright import config, logs
 from labelwright.annotator import processes
+from labelwright.annotator.processes import settle_memory
 from labelwright.annotator.supervisor import Supervisor
 from labelwright.errors import ConfigurationError
 from labelwright.ids import new_token, resource_id_problem
@@ -45,7 +46,6 @@ def serve(**flags: Any) -> None:
     store = Store(settings.store_url)
     schema.upgrade(store)
     seed(store)
-    owner, token = _owner(store, settings)
     registry.populate(settings.plugins)
     kinds = [processes.ANNOTATOR] * settings.workers + [processes.JOBS, processes.PREDICTOR]
     supervisor = Supervisor(settings, store, kinds)
@@ -65,9 +65,12 @@ def serve(**flags: Any) -> None:
         grpc_port = _bind(calls, addresses.grpc)
         edge.start(_parsed(addresses.listen), _parsed(addresses.http), upstream)
         try:
+            # Not before the ports are open: a start that fails there must not have used up the token unseen.
+            owner, token = _owner(store, settings)
             supervisor.start()
             calls.start()
             grpc_server.set_serving(health)
+            settle_memory()
             ready.set()
             opened = {
                 "listen": _shown(addresses.listen, edge.listen_port),
@@ -110,6 +113,8 @@ def worker(**flags: Any) -> None:
 def _prepare(flags: dict[str, Any]) -> config.Settings:
     settings = config.load(**flags)
     logs.configure(settings.log_level, settings.log_format)
+    # The store and the media are the owner's alone, wherever the home is and whoever may look into it.
+    os.umask(0o077)
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as e:

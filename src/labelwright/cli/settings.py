@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-import annotated_types
 from pydantic.fields import FieldInfo
 from rich.console import Console
 from rich.table import Table
@@ -46,13 +45,12 @@ def _default(name: str, field: FieldInfo) -> str:
 
 
 def _legal(field: FieldInfo) -> str:
-    bounds = {type(m): m for m in field.metadata}
-    low: Any = bounds.get(annotated_types.Ge) or bounds.get(annotated_types.Gt)
-    high: Any = bounds.get(annotated_types.Le)
-    if isinstance(low, annotated_types.Gt):
-        return f"above {low.gt}, up to {high.le}" if high else f"above {low.gt}"
-    if low:
-        return f"{low.ge} to {high.le}" if high else f"from {low.ge}"
+    bounds = {name: getattr(m, name) for m in field.metadata for name in ("ge", "gt", "le") if hasattr(m, name)}
+    most = bounds.get("le")
+    if "gt" in bounds:
+        return f"above {bounds['gt']}" + (f", up to {most}" if most is not None else "")
+    if "ge" in bounds:
+        return f"{bounds['ge']} to {most}" if most is not None else f"from {bounds['ge']}"
     choices = [value for value in get_args(field.annotation) if isinstance(value, str)]
     return ", ".join(f"`{choice}`" for choice in choices)
 

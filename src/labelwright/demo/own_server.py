@@ -65,7 +65,7 @@ def own_server() -> Iterator[OwnServer]:
     """
     with tempfile.TemporaryDirectory(prefix="labelwright-demo-", ignore_cleanup_errors=True) as folder:
         log = Path(folder, "serve.log")
-        user_id, token = f"demo-{new_id()[:8]}", new_token()
+        user_id, token = f"demo-{new_id()[-8:]}", new_token()
         with log.open("wb") as out:
             # A session of its own: Ctrl-C reaches this process alone, which then stops the server in order.
             process = subprocess.Popen(  # noqa: S603 (nothing in it comes from outside)
@@ -120,9 +120,7 @@ def _wait_until_serving(server: OwnServer) -> None:
                 if reply.status == 200:
                     return
         time.sleep(0.05)
-    raise DemoFailed(
-        f"the server did not start within {START_LIMIT:.0f} seconds; its last lines:\n{server.last_lines()}"
-    )
+    raise DemoFailed(f"the server did not start within {START_LIMIT:g} seconds; its last lines:\n{server.last_lines()}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -143,12 +143,15 @@ def _fit(small: Thumbnail, boxes: Sequence[Box]) -> str:
     """How the photo lies in its frame: it fills it, unless much of the photo or a part of a box were cut away."""
     shape = small.width / small.height / _FRAME
     kept = min(shape, 1 / shape)
-    # Of a tall photo the top stays, where the heads are; of a wide one the middle.
-    first = 0.0 if shape < 1 else (1 - kept) / 2
-    spans = [(b.top, b.bottom) if shape < 1 else (b.left, b.right) for b in boxes]
-    if kept < _KEPT or any(low < first or high > first + kept for low, high in spans):
-        return "xMidYMid meet"
-    return "xMidYMin slice" if shape < 1 else "xMidYMid slice"
+    tall = shape < 1
+    spans = [(b.top, b.bottom) if tall else (b.left, b.right) for b in boxes]
+    # Of a tall photo the top rather than the middle stays: heads are there.
+    places = {"Min": 0.0, "Mid": (1 - kept) / 2, "Max": 1 - kept}
+    for place in ("Min", "Mid", "Max") if tall else ("Mid", "Min", "Max"):
+        first = places[place]
+        if kept >= _KEPT and all(first <= low and high <= first + kept for low, high in spans):
+            return f"xMidY{place} slice" if tall else f"x{place}YMid slice"
+    return "xMidYMid meet"
 
 
 def _finding(finding: Finding) -> str:

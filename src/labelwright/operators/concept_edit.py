@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data
 
-Edit = Callable[[Iterable[Concept]], list[Concept]]
+Edit = Callable[[Sequence[Concept]], Sequence[Concept]]
+"""What becomes of a list of concepts. An edit that changes nothing returns the very list it was given."""
 
 
 def edit_concepts(data: Data, edit: Edit) -> Data | None:
     """A copy of ``data`` whose lists of concepts are edited: its own, its regions', its frames'.
 
+    ``data`` itself where it has neither regions nor frames and the edit changes nothing.
+
     A region or frame that is left without a concept is dropped; None where nothing is left at all.
     Everything else that ``data`` holds is carried along.
     """
-    kept = edit(data.concepts)
-    regions, frames = data.regions, data.frames
+    concepts, regions, frames = data.concepts, data.regions, data.frames
+    kept = edit(concepts)
     if not regions and not frames:
         if not kept:
             return None
+        if kept is concepts:
+            return data
         out = _rest(data)
         out.concepts.extend(kept)
         return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
@@ -68,14 +67,16 @@ def map_concepts(concepts: Iterable[Concept], lookup: Lookup) -> list[Concept]:
 
     The score is carried over; where several lead to one, the highest counts; one may lead to several.
     """
-    best: dict[ConceptRef, float] = {}
+    # All targets are the app's, so that their ids tell them apart, and a text is hashed but once.
+    best: dict[str, tuple[float, ConceptRef]] = {}
     for concept in concepts:
+        value = concept.value
         for target in lookup.get((concept.user_id, concept.app_id, concept.id), ()):
-            if concept.value > best.get(target, -math.inf):
-                best[target] = concept.value
+            if target.id not in best or value > best[target.id][0]:
+                best[target.id] = value, target
     return [
-        Concept(id=t.id, name=t.name, value=v, app_id=t.app_id, user_id=t.user_id)
-        for t, v in sorted(best.items(), key=lambda item: (-item[1], item[0].id))
+        Concept(id=i, name=t.name, value=v, app_id=t.app_id, user_id=t.user_id)
+        for i, (v, t) in sorted(best.items(), key=lambda item: (-item[1][0], item[0]))
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data
@@ -56,8 +56,9 @@ def make(params: Mapping[str, Any], data: Data, _snapshot: Snapshot) -> Operator
         )
     passes = COMPARATORS[params["concept_threshold_type"]][1]
 
-    def edit(concepts: Iterable[Concept]) -> list[Concept]:
-        return keep(concepts, thresholds, passes, filter_others)
+    def edit(concepts: Sequence[Concept]) -> Sequence[Concept]:
+        kept = keep(concepts, thresholds, passes, filter_others)
+        return concepts if len(kept) == len(concepts) else kept
 
     def run(batch: Batch) -> Output:
         return Output([edit_concepts(d, edit) for d in batch.data])

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from labelwright.ids import new_id
 from labelwright.store import tables as t
-from labelwright.store.engine import insert_many, now
+from labelwright.store.engine import insert_many, next_keys, now
 
 
-@dataclass(frozen=True, slots=True)
-class NewConcept:
+class NewConcept(NamedTuple):
     """A concept of an annotation to be written."""
 
     concept: int
@@ -27,8 +26,7 @@ class NewConcept:
     """-1: the whole input; else the number of the region or frame in the annotation's data."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewAnnotation:
+class NewAnnotation(NamedTuple):
     """An annotation to be written."""
 
     input: int
@@ -78,6 +76,7 @@ class Rejection:
 
 
 _COLUMNS = (
+    "pk",
     "app",
     "input",
     "id",
@@ -104,12 +103,14 @@ def add(conn: Connection, app: int, rows: Sequence[NewAnnotation]) -> list[str]:
         return []
     at = now()
     ids = [row.id or new_id() for row in rows]
+    pks = next_keys(conn, t.annotations, len(rows))
     insert_many(
         conn,
         t.annotations,
         _COLUMNS,
         [
             (
+                pk,
                 app,
                 row.input,
                 id_,
@@ -128,19 +129,11 @@ def add(conn: Connection, app: int, rows: Sequence[NewAnnotation]) -> list[str]:
                 at,
                 at,
             )
-            for id_, row in zip(ids, rows, strict=True)
+            for pk, id_, row in zip(pks, ids, rows, strict=True)
         ],
     )
-    add_concepts(conn, app, {id_: row.concepts for id_, row in zip(ids, rows, strict=True)})
+    _insert_concepts(conn, {pk: row.concepts for pk, row in zip(pks, rows, strict=True)})
     return ids
-
-
-def add_concepts(conn: Connection, app: int, of: Mapping[str, Sequence[NewConcept]]) -> None:
-    """Insert the concepts of annotations that are there and have none, by annotation id."""
-    if not any(of.values()):
-        return
-    pk_of = keys(conn, app, [i for i, concepts in of.items() if concepts])
-    _insert_concepts(conn, {pk_of[i]: concepts for i, concepts in of.items() if concepts})
 
 
 def _insert_concepts(conn: Connection, of: Mapping[int, Sequence[NewConcept]]) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from labelwright.errors import ConfigurationError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
 
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for another. Our longest write is a batch, some 50 ms."""
@@ -34,10 +41,13 @@ class Store:
     """
 
     def __init__(self, url: str, *, pool: int = 8) -> None:
+        self._turnstile: Path | None = None
         try:
             parsed = make_url(url)
             if parsed.get_backend_name() == "sqlite":
                 self.engine = _sqlite(url)
+                if parsed.database and parsed.database != ":memory:":
+                    self._turnstile = Path(f"{parsed.database}-writer")
             elif parsed.get_backend_name() == "postgresql":
                 if parsed.drivername == "postgresql":
                     parsed = parsed.set(drivername="postgresql+psycopg")
@@ -69,12 +79,35 @@ class Store:
         SQLite has one writer at a time: it is taken at the beginning, since a reader that turns into a
         writer half-way can't wait and fails.
         """
-        with self.engine.connect().execution_options(labelwright_write=True) as conn, conn.begin():
+        with (
+            _turn(self._turnstile),
+            self.engine.connect().execution_options(labelwright_write=True) as conn,
+            conn.begin(),
+        ):
             yield conn
 
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+@contextmanager
+def _turn(path: Path | None) -> Iterator[None]:
+    """Wait for one's turn among the writers of a SQLite file.
+
+    SQLite itself waits by sleeping, up to 0.1 s at a time, while the lock is free for most of it; the system
+    wakes the next one at once. Who has no such lock (or writes with another program) still has SQLite's own.
+    """
+    if path is None or fcntl is None:
+        yield
+        return
+    # A description of its own each time: threads of one process wait for each other too.
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _sqlite(url: str) -> Engine:
@@ -84,13 +117,17 @@ def _sqlite(url: str) -> Engine:
     def on_connect(dbapi: sqlite3.Connection, _record: Any) -> None:
         # The driver must not open transactions by itself: `begin` below says which kind.
         dbapi.isolation_level = None
+        _into_wal(dbapi)
         for pragma in (
-            "journal_mode=WAL",
             # FULL: what was acknowledged survives a power cut. It cost nothing measurable against NORMAL.
             "synchronous=FULL",
             "foreign_keys=ON",
             "temp_store=MEMORY",
-            "cache_size=-65536",
+            # 16 MB of log before it is written back: the pages at the end of the indexes are then written once
+            # for many batches.
+            "wal_autocheckpoint=4000",
+            # 16 MB a connection: a larger one only moves pages out of the system's own cache.
+            "cache_size=-16384",
         ):
             dbapi.execute(f"PRAGMA {pragma}")
 
@@ -100,6 +137,21 @@ def _sqlite(url: str) -> Engine:
         conn.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def _into_wal(dbapi: sqlite3.Connection) -> None:
+    """Set the journal's mode, which a fresh database needs once."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            dbapi.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as e:
+            # Of several processes that open a fresh database at once, one changes the mode; SQLite doesn't let
+            # the others wait for that, as it does for any other lock.
+            if e.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def insert_many(conn: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -115,6 +167,21 @@ def insert_many(conn: Connection, table: Table, columns: Sequence[str], rows: Se
     marks = ", ".join([mark] * len(columns))
     # Names are ours, never a caller's.
     conn.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(rows))  # noqa: S608
+
+
+def next_keys(conn: Connection, table: Table, count: int) -> Sequence[int]:
+    """Take keys for rows that are about to be inserted, so that what points at them needs no look-up.
+
+    In a transaction that writes only: on SQLite nobody else can take them meanwhile, and PostgreSQL's sequence
+    gives each number once.
+    """
+    if conn.dialect.name == "postgresql":
+        numbers = text("SELECT nextval(pg_get_serial_sequence(:name, 'pk')) FROM generate_series(1, :count)")
+        return list(conn.execute(numbers, {"name": table.name, "count": count}).scalars())
+    last: int = (
+        conn.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name}).scalar() or 0
+    )
+    return range(last + 1, last + 1 + count)
 
 
 def insert_or_ignore(conn: Connection, table: Table) -> Insert:

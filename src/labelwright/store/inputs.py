@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 
 from labelwright.store import tables as t
-from labelwright.store.engine import insert_many, now
+from labelwright.store.engine import insert_many, next_keys, now
 
 
-@dataclass(frozen=True, slots=True)
-class NewInput:
+class NewInput(NamedTuple):
     """An input to be written; it begins in the queue."""
 
     id: str
@@ -31,18 +29,25 @@ def url_hash(url: str) -> bytes:
     return hashlib.sha256(url.encode()).digest()[:16]
 
 
-def add(conn: Connection, app: int, rows: Sequence[NewInput]) -> dict[str, Row[Any]]:
-    """Insert inputs; returns the rows by id. The caller has looked that the ids are free."""
-    if not rows:
-        return {}
+def add(conn: Connection, app: int, rows: Sequence[NewInput]) -> tuple[Sequence[int], int]:
+    """Insert inputs; returns their keys, in the order given, and the time at which they were added.
+
+    The caller has looked that the ids are free.
+    """
     at = now()
+    if not rows:
+        return (), at
+    pks = next_keys(conn, t.inputs, len(rows))
     insert_many(
         conn,
         t.inputs,
-        ("app", "id", "status_code", "wire", "media", "url_hash", "created_at", "modified_at"),
-        [(app, row.id, t.PENDING, row.wire, row.media, row.url_hash, at, at) for row in rows],
+        ("pk", "app", "id", "status_code", "wire", "media", "url_hash", "created_at", "modified_at"),
+        [
+            (pk, app, row.id, t.PENDING, row.wire, row.media, row.url_hash, at, at)
+            for pk, row in zip(pks, rows, strict=True)
+        ],
     )
-    return by_ids(conn, app, [row.id for row in rows])
+    return pks, at
 
 
 def by_ids(conn: Connection, app: int, ids: Iterable[str]) -> dict[str, Row[Any]]:

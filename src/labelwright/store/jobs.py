@@ -16,8 +16,8 @@ QUEUED, RUNNING, COMPLETED, BROKEN = "queued", "running", "done", "failed"
 UNFINISHED = (QUEUED, RUNNING)
 
 
-def add(conn: Connection, app: int, *, kind: str, params: Mapping[str, Any]) -> str:
-    """Queue a job; returns its id."""
+def add(conn: Connection, app: int, *, kind: str, params: Mapping[str, Any], total: int = 0) -> str:
+    """Queue a job; returns its id. ``total``: how much it has to do, where that is known already."""
     at, job_id = now(), new_id()
     conn.execute(
         insert(jobs).values(
@@ -27,6 +27,7 @@ def add(conn: Connection, app: int, *, kind: str, params: Mapping[str, Any]) -> 
             state=QUEUED,
             params=dict(params),
             cursor={},
+            total=total,
             created_at=at,
             modified_at=at,
         )

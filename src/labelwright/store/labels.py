@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, insert, select
 
 from labelwright.store import tables as t
 from labelwright.store.annotations import NewAnnotation, NewConcept
 
+# Built once: every batch asks both, and SQLAlchemy would look at each of an IN's 512 values to build it.
+_IN_INPUTS: BindParameter[Any] = bindparam("inputs", expanding=True)
+_OF_INPUTS = select(t.annotations).where(t.annotations.c.input.in_(_IN_INPUTS))
+_REJECTIONS = (
+    select(t.rejections.c.input, t.rejections.c.box, t.concepts.c.id.label("concept_id"))
+    .join(t.concepts, t.concepts.c.pk == t.rejections.c.concept)
+    .where(t.rejections.c.input.in_(_IN_INPUTS))
+)
+
 
 def of_inputs(conn: Connection, pks: Sequence[int]) -> list[Row[Any]]:
     """Every annotation of these inputs."""
-    return list(conn.execute(select(t.annotations).where(t.annotations.c.input.in_(pks))))
+    return list(conn.execute(_OF_INPUTS, {"inputs": pks}))
 
 
 def concepts_of(conn: Connection, annotations: Iterable[int]) -> dict[int, list[Row[Any]]]:
     """Annotation key to the rows of its concepts, in order, each with the concept's id."""
     found: dict[int, list[Row[Any]]] = defaultdict(list)
-    pks = list(annotations)
-    if pks:
+    for pks in _chunks(list(annotations)):
         query = (
             select(t.annotation_concepts, t.concepts.c.id.label("concept_id"))
             .join(t.concepts, t.concepts.c.pk == t.annotation_concepts.c.concept)
@@ -37,17 +45,18 @@ def concepts_of(conn: Connection, annotations: Iterable[int]) -> dict[int, list[
 
 def rejections_of(conn: Connection, inputs: Sequence[int]) -> list[Row[Any]]:
     """What people have rejected on these inputs: input, concept_id, box."""
-    query = (
-        select(t.rejections.c.input, t.rejections.c.box, t.concepts.c.id.label("concept_id"))
-        .join(t.concepts, t.concepts.c.pk == t.rejections.c.concept)
-        .where(t.rejections.c.input.in_(inputs))
-    )
-    return list(conn.execute(query))
+    return list(conn.execute(_REJECTIONS, {"inputs": inputs}))
 
 
 def remove(conn: Connection, pks: Sequence[int]) -> None:
     """Delete annotations by key."""
-    conn.execute(delete(t.annotations).where(t.annotations.c.pk.in_(pks)))
+    for some in _chunks(pks):
+        conn.execute(delete(t.annotations).where(t.annotations.c.pk.in_(some)))
+
+
+def _chunks(pks: Sequence[int]) -> Iterator[Sequence[int]]:
+    # SQLite takes 32,766 values in one statement; a batch of 4096 inputs may have more annotations than that.
+    return (pks[i : i + 10_000] for i in range(0, len(pks), 10_000))
 
 
 _KEPT = (

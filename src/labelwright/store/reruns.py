@@ -40,6 +40,11 @@ def count(conn: Connection, app: int, *, upto: int, without_version: str | None)
     return found
 
 
+def count_all(conn: Connection, app: int) -> int:
+    """How many inputs a re-run over all of them that begins now goes over."""
+    return count(conn, app, upto=newest(conn, app), without_version=None)
+
+
 def following(
     conn: Connection, app: int, *, after: int, upto: int, without_version: str | None, limit: int
 ) -> list[Row[Any]]:

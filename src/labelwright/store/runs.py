@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, union_all, update
 
+from labelwright.errors import DoesNotExist
 from labelwright.ids import new_id
 from labelwright.store import tables as t
 from labelwright.store.engine import insert_or_ignore, now
@@ -21,7 +22,10 @@ def ingest(conn: Connection, app: int, workflow_version_id: str) -> int:
     """The key of the run that is open for inputs added now; a new one begins each hour and after an undo."""
     at = now()
     slot = f"{workflow_version_id}:{at // HOUR}"
-    find = select(t.runs.c.pk).where(t.runs.c.app == app, t.runs.c.slot == slot)
+    # Whoever takes the run back waits until what is written into it now can be seen, or comes first and closes it.
+    find = (
+        select(t.runs.c.pk).where(t.runs.c.app == app, t.runs.c.slot == slot).with_for_update(read=True, key_share=True)
+    )
     found: int | None = conn.execute(find).scalar()
     if found is None:
         row = {"app": app, "id": new_id(), "kind": INGEST, "slot": slot, "created_at": at, "modified_at": at}
@@ -52,13 +56,29 @@ def count(conn: Connection, run: int, *, inputs: int, wrote: int, replaced: int)
     )
 
 
-def get(conn: Connection, run_id: str) -> Row[Any] | None:
-    """One run by its id, or by the beginning of it where that is enough to tell it."""
+BEGINNING = 6
+"""Characters of a run's id that name it, where no other begins so."""
+
+
+def get(conn: Connection, run_id: str) -> Row[Any]:
+    """One run by its id, or by the beginning of it where that is enough to tell it.
+
+    Raises:
+        DoesNotExist: none is called so, or more than one begins so.
+    """
     exact = conn.execute(select(t.runs).where(t.runs.c.id == run_id)).first()
-    if exact is not None or len(run_id) < 6:
+    if exact is not None:
         return exact
+    if len(run_id) < BEGINNING:
+        raise DoesNotExist(
+            f"there is no run {run_id!r}: give its id, or the first {BEGINNING} characters or more of it"
+        )
     rows = conn.execute(select(t.runs).where(t.runs.c.id.startswith(run_id, autoescape=True)).limit(2)).all()
-    return rows[0] if len(rows) == 1 else None
+    if not rows:
+        raise DoesNotExist(f"there is no run {run_id!r}; `labelwright runs` lists them")
+    if len(rows) > 1:
+        raise DoesNotExist(f"more than one run begins with {run_id!r}: give more of its id")
+    return rows[0]
 
 
 def by_pk(conn: Connection, pk: int) -> Row[Any] | None:
@@ -106,6 +126,37 @@ def journal(conn: Connection, run: int, *, after: int, limit: int) -> list[Row[A
     """A run's journal: pk, input, before; by key, behind ``after``."""
     query = select(t.journal).where(t.journal.c.run == run, t.journal.c.pk > after)
     return list(conn.execute(query.order_by(t.journal.c.pk).limit(limit)))
+
+
+def undone(conn: Connection, pks: Iterable[int]) -> set[int]:
+    """Those of these runs that were taken back."""
+    query = select(t.runs.c.pk).where(t.runs.c.pk.in_(list(pks)), t.runs.c.undone_at.is_not(None))
+    return set(conn.execute(query).scalars())
+
+
+def touched(conn: Connection, run: int) -> int:
+    """How many annotations of a run a person has changed or confirmed since."""
+    person = or_(t.annotations.c.touched.is_(True), t.annotations.c.origin != t.MODEL)
+    query = select(func.count()).select_from(t.annotations).where(t.annotations.c.run == run, person)
+    found: int = conn.execute(query).scalar_one()
+    return found
+
+
+def next_over(conn: Connection, run: int, inputs: Iterable[int]) -> dict[int, int]:
+    """Input key to the first later run that wrote or replaced something there, for those with one."""
+    pks = list(inputs)
+    labels = select(t.annotations.c.input, t.annotations.c.run).where(t.annotations.c.input.in_(pks))
+    replaced = select(t.journal.c.input, t.journal.c.run).where(t.journal.c.input.in_(pks))
+    both = union_all(labels.where(t.annotations.c.run > run), replaced.where(t.journal.c.run > run)).subquery()
+    query = select(both.c.input, func.min(both.c.run).label("run")).group_by(both.c.input)
+    return {row.input: row.run for row in conn.execute(query)}
+
+
+def hand_on_journal(conn: Connection, entries: Mapping[int, int]) -> None:
+    """Let journal entries (by key) belong to other runs (by key)."""
+    if entries:
+        query = update(t.journal).where(t.journal.c.pk == bindparam("entry")).values(run=bindparam("to"))
+        conn.execute(query, [{"entry": pk, "to": run} for pk, run in entries.items()])
 
 
 def forget_journal(conn: Connection, pks: Iterable[int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from labelwright.errors import StoreError
 from labelwright.store.engine import Store
@@ -23,11 +24,15 @@ def upgrade(store: Store) -> None:
     """Run the migrations that are missing; several processes may call it at once.
 
     Raises:
-        StoreError: the database was written by a newer release.
+        StoreError: the database can't be reached, or was written by a newer release.
     """
-    with store.read() as conn:
-        if revision(conn) == HEAD:
-            return
+    try:
+        with store.read() as conn:
+            if revision(conn) == HEAD:
+                return
+    except OperationalError as e:
+        where = store.engine.url.render_as_string(hide_password=True)
+        raise StoreError(f"the database {where} can't be opened: {' '.join(str(e.orig).split())}") from e
     # Alembic's import takes some 0.1 s, which a database that is up to date need not pay.
     from alembic import command
     from alembic.config import Config

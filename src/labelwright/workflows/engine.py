@@ -116,11 +116,11 @@ def _gather(node: Node, done: dict[str, NodeResult], source: Source, failed: dic
         rows = [r for r in range(len(source)) if r not in failed]
         return Batch(source, rows, [source.data[r] for r in rows])
     before = [done[name] for name in node.inputs]
-    for row in range(len(source)):
-        parts = [b.data[row] for b in before if b.data[row] is not None]
+    for row, handed in enumerate(zip(*(b.data for b in before), strict=True)):
+        parts = [d for d in handed if d is not None]
         if parts and row not in failed:
             rows.append(row)
-            data.append(merge([p for p in parts if p is not None]))
+            data.append(parts[0] if len(parts) == 1 else merge(parts))
     vectors = None
     for b in before:
         if rows and all(r in b.vectors for r in rows):
@@ -207,9 +207,12 @@ def _above_floor(data: Data, floor: float) -> Data:
 
 
 def _all_above(data: Data, floor: float) -> bool:
-    return all(c.value >= floor for c in data.concepts) and all(
-        _all_above(part.data, floor) for parts in (data.regions, data.frames) for part in parts
-    )
+    # Loops, not all(): this runs for every prediction, and a generator for each costs more than what it does.
+    for c in data.concepts:
+        # Said so that a score that is no number fails too.
+        if not c.value >= floor:
+            return False
+    return all(_all_above(part.data, floor) for parts in (data.regions, data.frames) for part in parts)
 
 
 def _keep(data: Data, floor: float) -> bool:

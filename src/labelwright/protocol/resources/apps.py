@@ -18,7 +18,7 @@ from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.metadata import checked, patched
 from labelwright.protocol.resources.app_listing import matching
 from labelwright.protocol.wire import SUCCESS, offset_limit, parse, set_time, status, without
-from labelwright.store import apps, jobs, workflows
+from labelwright.store import apps, jobs, reruns, workflows
 
 log = structlog.get_logger("labelwright.apps")
 
@@ -256,7 +256,8 @@ def _remove_image(app: resources_pb2.App, said: resources_pb2.App, *, metadata_t
 def _queue_reruns(conn: Connection, call: Call, pks: Iterable[int]) -> None:
     for pk in pks:
         params = {"workflow": "default", "missing": False, "user_id": call.user_id}
-        jobs.add(conn, pk, kind="rerun", params=params)
+        # Counted here: a client that looks at once must see that something is to be done.
+        jobs.add(conn, pk, kind="rerun", params=params, total=reruns.count_all(conn, pk))
 
 
 @serves("DeleteApp")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
@@ -23,8 +23,8 @@ from labelwright.ids import MAX_FREE_ID, free_id_problem, new_id
 from labelwright.protocol.dispatch import Call
 from labelwright.protocol.items import overall
 from labelwright.protocol.resources.annotation_data import dressed, is_empty, register, to_rows
-from labelwright.protocol.resources.input_messages import MAX_INPUTS, MEDIA, forget_media, said, to_wire
-from labelwright.protocol.wire import error_status
+from labelwright.protocol.resources.input_messages import MAX_INPUTS, MEDIA, forget_media, said
+from labelwright.protocol.wire import error_status, set_time, status
 from labelwright.store import annotations as stored
 from labelwright.store import inputs
 from labelwright.store import tables as t
@@ -45,7 +45,8 @@ class Draft:
 
     given: Input
     id: str
-    wire: bytes = b""
+    media: Data = field(default_factory=Data)
+    """What the row keeps of its data: a URL, or a text; no bytes."""
     said: Data | None = None
     content: bytes | None = None
     """The media's bytes, where they came with the call."""
@@ -102,14 +103,19 @@ def _draft(given: Input, max_bytes: int) -> Draft:
             raise InputInvalidArgument(f"input id: {problem}")
         if given.dataset_ids:
             raise InputInvalidArgument("datasets are not served yet: leave dataset_ids empty")
-        media, draft.content, unique = _media(given.data, max_bytes)
-        draft.wire = media.SerializeToString(deterministic=True)
+        draft.media, draft.content, unique = _media(given.data, max_bytes)
         draft.url_hash = inputs.url_hash(unique) if unique else None
-        found = said(given.data)
-        draft.said = None if is_empty(found) else found
+        if _says_anything(given.data):
+            found = said(given.data)
+            draft.said = None if is_empty(found) else found
     except LabelwrightError as e:
         draft.error = e
     return draft
+
+
+def _says_anything(data: Data) -> bool:
+    """Whether there is more in it than media. Of most inputs nothing is said, and this is quick to see."""
+    return any(f.name not in MEDIA for f, _ in data.ListFields())
 
 
 def _media(data: Data, max_bytes: int) -> tuple[Data, bytes | None, str]:
@@ -183,7 +189,8 @@ def _settle(conn: Connection, app: int, drafts: Sequence[Draft], suffix: bool) -
             draft.id = draft.given.id
             if draft.id in ids and suffix:
                 free = (c for c in _candidates(draft.id) if c not in ids)
-                draft.id = next(free, "") or _with_suffix(draft.id, f"-{new_id()[:16]}")
+                # The end of an id: its beginning is the time, which two inputs of a call share.
+                draft.id = next(free, "") or _with_suffix(draft.id, f"-{new_id()[-16:]}")
             elif draft.id in ids:
                 draft.error = InputDuplicate(DUPLICATE_ID)
         if draft.error is None:
@@ -203,14 +210,21 @@ def _with_suffix(id_: str, suffix: str) -> str:
 def _write(conn: Connection, app: Row[Any], good: Sequence[Draft], user_id: str) -> list[Input]:
     """Insert the inputs with what is said of them; returns them as clients see them."""
     known = register(conn, app, [d.said for d in good if d.said is not None])
-    rows = inputs.add(conn, app.pk, [inputs.NewInput(d.id, d.wire, media=d.key, url_hash=d.url_hash) for d in good])
+    pks, at = inputs.add(
+        conn,
+        app.pk,
+        [
+            inputs.NewInput(d.id, d.media.SerializeToString(deterministic=True), media=d.key, url_hash=d.url_hash)
+            for d in good
+        ],
+    )
     levels = []
-    for draft in good:
+    for pk, draft in zip(pks, good, strict=True):
         if draft.said is not None:
             wire, concepts = to_rows(draft.said, known)
             levels.append(
                 stored.NewAnnotation(
-                    input=rows[draft.id].pk,
+                    input=pk,
                     user_id=user_id,
                     status_code=SUCCESS,
                     origin=t.PERSON,
@@ -220,7 +234,21 @@ def _write(conn: Connection, app: Row[Any], good: Sequence[Draft], user_id: str)
                 )
             )
     stored.add(conn, app.pk, levels)
-    return [to_wire(rows[d.id], None if d.said is None else dressed(d.said, known, app)) for d in good]
+    accepted = Input(status=status(t.PENDING))
+    set_time(accepted.created_at, at)
+    set_time(accepted.modified_at, at)
+    return [_accepted(accepted, d, None if d.said is None else dressed(d.said, known, app)) for d in good]
+
+
+def _accepted(like: Input, draft: Draft, said: Data | None) -> Input:
+    """The reply for an input that was written, as GetInput would show it."""
+    made = Input()
+    made.CopyFrom(like)
+    made.id = draft.id
+    made.data.CopyFrom(draft.media)
+    if said is not None:
+        made.data.MergeFrom(said)
+    return made
 
 
 def _failed(draft: Draft, error: LabelwrightError) -> Input:

@@ -1,0 +1,220 @@
+"""The rules of the house: who may import whom, what is documented, what is tested."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from labelwright.cli.main import app
+from labelwright.cli.reference import pages
+from labelwright.config import Settings
+from labelwright.protocol.dispatch import served
+from labelwright.protocol.methods import methods
+
+ROOT = Path(__file__).parents[2]
+SRC = ROOT / "src" / "labelwright"
+DOCS = ROOT / "docs"
+MODULES = sorted(SRC.rglob("*.py"))
+RENEW = "renew it with `make docs`"
+
+FOR_ALL = {"config": {"errors"}, "errors": set(), "ids": set(), "logs": set()}
+"""Modules that every room may import, and which of each other they import themselves."""
+
+ROOMS = (
+    "store",
+    "media",
+    "operators",
+    "models",
+    "workflows",
+    "annotator",
+    "search",
+    "training",
+    "formats",
+    "protocol",
+    "review",
+    "demo",
+    "cli",
+)
+"""A room imports from itself and from the rooms before it."""
+
+NEVER = {
+    "media": {"store"},
+    "operators": {"store", "media"},
+    "workflows": {"store", "media"},
+    "review": {"store"},
+    # The demo is a client: it starts a server as a command, and talks to it as any client does.
+    "demo": {"store", "operators", "models", "workflows", "annotator", "search", "training", "formats", "protocol"},
+}
+"""Rooms before it that a room does not import from all the same."""
+
+PROTOBUF = {"google.protobuf", "clarifai_grpc", "grpc"}
+INPUT_OUTPUT = {
+    *("os", "io", "pathlib", "shutil", "tempfile", "socket", "ssl", "http", "urllib", "subprocess", "fsspec"),
+    *("sqlite3", "sqlalchemy", "threading", "concurrent", "asyncio", "multiprocessing", "httpx", "requests"),
+}
+FOREIGN_NEVER = {
+    "store": PROTOBUF,
+    "media": PROTOBUF | {"sqlalchemy"},
+    "operators": INPUT_OUTPUT,
+    "workflows": INPUT_OUTPUT,
+}
+"""Packages of others that a room does not import."""
+
+TYPES_OF_THE_STORE = {"Connection", "Row"}
+"""What other rooms import of SQLAlchemy, beside its exceptions: a transaction and a row pass through their hands."""
+MORE_OF_SQLALCHEMY = {"cli/serve.py": {"make_url"}}
+"""To show the store's address without its password."""
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """Every import of a module, inside functions too: module and name ("" for a whole module)."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, ""
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            for alias in node.names:
+                yield node.module or "", alias.name
+
+
+def is_of(module: str, packages: set[str]) -> bool:
+    return any(module == p or module.startswith(f"{p}.") for p in packages)
+
+
+def room_of(path: Path) -> str:
+    parts = path.relative_to(SRC).parts
+    return parts[0].removesuffix(".py")
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """The rooms of ours, or modules beside them, that a module imports from."""
+    found = set()
+    for module, name in imports(path):
+        parts = module.split(".")
+        if parts[0] == "labelwright":
+            inner = parts[1] if len(parts) > 1 else name
+            if (SRC / inner).is_dir() or (SRC / f"{inner}.py").is_file():
+                found.add(inner)
+    return found - {""}
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(SRC))
+
+
+@pytest.fixture(params=MODULES, ids=shown)
+def module(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.param
+    return found
+
+
+def test_every_room_has_its_place() -> None:
+    folders = {p.name for p in SRC.iterdir() if p.is_dir() and list(p.glob("*.py"))}
+    assert folders <= set(ROOMS), "a new room wants a row in ROOMS, and one in the documents"
+    alone = {p.stem for p in SRC.glob("*.py")}
+    assert alone == {*FOR_ALL, "__init__", "__main__"}
+
+
+def test_a_room_imports_only_from_the_rooms_before_it(module: Path) -> None:
+    room = room_of(module)
+    if room in ROOMS:
+        allowed = {*FOR_ALL, *ROOMS[: ROOMS.index(room) + 1]} - NEVER.get(room, set())
+    else:
+        allowed = {"__init__": set(), "__main__": {"cli"}, **FOR_ALL}[room]
+    assert rooms_imported(module) <= allowed
+
+
+def test_a_room_leaves_alone_the_packages_that_are_not_its_business(module: Path) -> None:
+    forbidden = FOREIGN_NEVER.get(room_of(module), set())
+    assert [m for m, _ in imports(module) if is_of(m, forbidden)] == []
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) != "store"], ids=shown, indirect=True)
+def test_sql_is_spoken_in_the_store_alone(module: Path) -> None:
+    legal = TYPES_OF_THE_STORE | MORE_OF_SQLALCHEMY.get(module.relative_to(SRC).as_posix(), set())
+    taken = [(m, name) for m, name in imports(module) if is_of(m, {"sqlalchemy", "alembic", "psycopg"})]
+    assert [(m, name) for m, name in taken if m != "sqlalchemy.exc" and (m != "sqlalchemy" or name not in legal)] == []
+
+
+def test_a_module_says_what_it_is_and_stays_small(module: Path) -> None:
+    text = module.read_text()
+    if text.strip():
+        docstring = ast.get_docstring(tree(module))
+        assert docstring
+        assert docstring.splitlines()[0].endswith((".", ":"))
+    assert len(text.splitlines()) <= 700
+    assert "@@" not in text, "a placeholder was left"
+
+
+# --- documents ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", pages())
+def test_a_page_that_comes_from_the_code_is_up_to_date(page: str) -> None:
+    assert (DOCS / page).read_text() == pages()[page], f"docs/{page} is out of date; {RENEW}"
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_a_setting_is_described_documented_and_read(name: str) -> None:
+    field = Settings.model_fields[name]
+    assert field.description
+    assert field.description.endswith(".")
+    assert f"| `{name}` | `LABELWRIGHT_{name.upper()}` |" in (DOCS / "settings.md").read_text()
+    read = re.compile(rf"\b(?:_?settings|loaded|self)\.{name}\b")
+    assert any(read.search(path.read_text()) for path in MODULES), "nothing reads it"
+
+
+@pytest.mark.parametrize(
+    "command", sorted(c.name or c.callback.__name__ for c in app.registered_commands if c.callback)
+)
+def test_a_command_is_documented(command: str) -> None:
+    assert f"\n## {command}\n\n`labelwright {command}" in (DOCS / "commands.md").read_text()
+
+
+@cache
+def all_tests() -> str:
+    return "\n".join(p.read_text() for p in (ROOT / "tests").rglob("*.py"))
+
+
+@pytest.mark.parametrize("rpc", sorted(served()))
+def test_an_rpc_that_is_served_is_documented_and_tested(rpc: str) -> None:
+    assert f"\n| {rpc} | served |\n" in (DOCS / "rpcs.md").read_text()
+    assert re.search(rf"\b{rpc}(?:Request)?\b", all_tests()), f"no test names {rpc}"
+
+
+def test_an_rpc_that_is_not_served_is_documented_as_such() -> None:
+    page = (DOCS / "rpcs.md").read_text()
+    missing = set(methods()) - served()
+    assert missing == set(re.findall(r"^\| (\w+) \| not served \|$", page, re.MULTILINE))
+
+
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_between_the_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+        if "://" not in target and not target.startswith("mailto:"):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_rules_see_what_they_should(tmp_path: Path) -> None:
+    """A rule that never fires is no rule: here is a module that breaks several."""
+    bad = tmp_path / "bad.py"
+    bad.write_text(
+        "import os.path\nfrom labelwright import store\ndef f():\n    from labelwright.cli.main import app\n"
+    )
+    assert rooms_imported(bad) == {"store", "cli"}
+    assert [m for m, _ in imports(bad) if is_of(m, INPUT_OUTPUT)] == ["os.path"]
+    assert not is_of("iomodule", INPUT_OUTPUT)
