@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 
-from conftest import Client
 from labelwright.annotator.commit import Made, commit_batch
 from labelwright.store import apps, queue, tables
 from labelwright.workflows import engine
@@ -14,7 +15,7 @@ EMPTY = engine.plan("", "", ())
 
 
 @pytest.fixture
-def inputs(client: Client) -> Client:
+def inputs(client: Any) -> Any:
     """A client whose app has three inputs that wait."""
     given = [
         resources_pb2.Input(id=i, data=resources_pb2.Data(text=resources_pb2.Text(raw=i))) for i in ("a", "b", "c")
@@ -23,7 +24,7 @@ def inputs(client: Client) -> Client:
     return client
 
 
-def _claim(client: Client) -> queue.Claim:
+def _claim(client: Any) -> queue.Claim:
     with client.server.store.write() as conn:
         app = apps.get(conn, client.user_id, "app")
         assert app is not None
@@ -32,7 +33,7 @@ def _claim(client: Client) -> queue.Claim:
         return claim
 
 
-def _commit(client: Client, claim: queue.Claim) -> set[str]:
+def _commit(client: Any, claim: queue.Claim) -> set[str]:
     """Commit as if each input's media had been fetched; gives the ids of those that are gone."""
     made = {row.pk: Made(media=f"{claim.app}/u{row.pk}") for row in claim.inputs}
     with client.server.store.write() as conn:
@@ -43,7 +44,7 @@ def _commit(client: Client, claim: queue.Claim) -> set[str]:
     return {ids[pk] for pk in written.gone}
 
 
-def test_an_input_that_was_deleted_is_gone(inputs: Client) -> None:
+def test_an_input_that_was_deleted_is_gone(inputs: Any) -> None:
     claim = _claim(inputs)
     inputs.call("DeleteInput", service_pb2.DeleteInputRequest(input_id="b"))
     assert _commit(inputs, claim) == {"b"}
@@ -53,7 +54,7 @@ def test_an_input_that_was_deleted_is_gone(inputs: Client) -> None:
     assert len(states) == 2
 
 
-def test_an_input_that_another_worker_took_over_is_not_gone_since_its_media_has_the_same_key(inputs: Client) -> None:
+def test_an_input_that_another_worker_took_over_is_not_gone_since_its_media_has_the_same_key(inputs: Any) -> None:
     late = _claim(inputs)
     with inputs.server.store.write() as conn:
         queue.take_away(conn, late.lease)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Audio, Data, Image, Text, Video
-from some_data import copied, wire
+from some_data import copied, says, wire
 from some_media import Site, loopback_site, noise, png
 
 from labelwright import config
@@ -67,14 +67,15 @@ def test_good_and_bad_inputs_side_by_side(site: Site, intake: Intake, blobs: Blo
         "empty body": (by_url(site.url("/empty", b"")), InputFailed, "empty"),
         "no URL": (by_url("file:///etc/passwd"), InputInvalidUrl, ""),
         "text": (Data(text=Text(raw="hello")), None, ""),
+        "concepts alone": (says(("cat", 1)), None, ""),
         "blue": (by_url("http://127.0.0.1:1/never-asked"), None, ""),
     }
     media = {"blue": "1/kept"}
     taken = intake.take([Item(name, data, media=media.get(name)) for name, (data, _, _) in items.items()])
     names = list(items)
-    assert [names[i] for i in taken.rows] == taken.source.ids == ["red", "green", "text", "blue"]
+    assert [names[i] for i in taken.rows] == taken.source.ids == ["red", "green", "text", "concepts alone", "blue"]
     colours = [None if p is None else tuple(p[0, 0]) for p in taken.source.pixels]
-    assert colours == [RED, GREEN, None, BLUE]
+    assert colours == [RED, GREEN, None, None, BLUE]
     assert {names[i]: type(e) for i, e in taken.failed.items()} == {n: e for n, (_, e, _) in items.items() if e}
     for i, error in taken.failed.items():
         assert items[names[i]][2] in error.details

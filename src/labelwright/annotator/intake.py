@@ -83,7 +83,8 @@ class Intake:
                     failed[i] = e
             elif url := url_of(item.data):
                 urls[i] = url
-            elif not item.data.text.raw:
+            elif not item.data.text.raw and (kind_of(item.data) is not None or not item.data.ByteSize()):
+                # Without media, concepts or regions may still be there for an operator that is tried on its own.
                 failed[i] = InputInvalidArgument("it holds no image, video, audio or text")
         for i, found in zip(urls, self._fetcher.fetch_all(list(urls.values())), strict=True):
             if isinstance(found, LabelwrightError):
