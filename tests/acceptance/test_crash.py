@@ -10,7 +10,7 @@ import pytest
 from clarifai_grpc.grpc.api import service_pb2
 
 if TYPE_CHECKING:
-    from conftest import Session, Start
+    from tests.acceptance.conftest import Session, Start
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -16,9 +16,7 @@ from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from PIL import Image
 
 if TYPE_CHECKING:
-    from conftest import Session, Start
-
-MAIN = {"user_id": "clarifai", "app_id": "main"}
+    from tests.acceptance.conftest import Session, Start
 
 
 def jpeg(name: str) -> bytes:

@@ -33,6 +33,7 @@ from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from labelwright.annotator.labels import take_apart
+from labelwright.annotator.precedence import said
 from labelwright.ids import new_id
 from labelwright.protocol.dispatch import Server
 from labelwright.store import annotations as stored
@@ -154,13 +155,18 @@ def scores(client: Client, id_: str) -> dict[str, float | None]:
 def rejected(client: Client) -> list[tuple[str, str, Any, str]]:
     """Input id, concept id, box and user of each rejection."""
     query = (
-        select(t.inputs.c.id, t.concepts.c.id, t.rejections.c.box, t.rejections.c.user_id)
+        select(t.inputs.c.id, t.concepts.c.id, t.rejections.c.wire, t.rejections.c.slot, t.rejections.c.user_id)
         .join_from(t.rejections, t.inputs)
         .join(t.concepts, t.concepts.c.pk == t.rejections.c.concept)
         .order_by(t.rejections.c.pk)
     )
     with client.server.store.read() as conn:
-        return [tuple(r) for r in conn.execute(query)]
+        rows = conn.execute(query).all()
+    found = []
+    for input_id, concept_id, wire, slot, user_id in rows:
+        (word,) = said(resources_pb2.Data.FromString(wire), [(slot, concept_id)])
+        found.append((input_id, concept_id, None if word.box is None else list(word.box), user_id))
+    return found
 
 
 # --- posting --------------------------------------------------------------------------------------

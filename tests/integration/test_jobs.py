@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from test_queue import HERE, new_app
 
 from labelwright.store import jobs, queue, runs
 from labelwright.store.engine import Store
+from tests.integration.test_queue import HERE, new_app
 
 
 def test_a_job_has_one_holder(store: Store) -> None:

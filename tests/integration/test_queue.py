@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -98,7 +98,7 @@ class Queue(RuleBasedStateMachine):
             held = queue.still_held(conn, lease)
             assert held == set(self.held(lease))
             done = dict.fromkeys(held & good)
-            failed = {pk: (t.FAILED, "why", None) for pk in held - good}
+            failed = dict.fromkeys(held - good, (t.FAILED, "why", None))
             queue.finish(conn, lease, done=done, failed=failed, workflow_version_id="v")
         for pk in held:
             self.inputs[pk].status, self.inputs[pk].lease = t.DONE if pk in good else t.FAILED, None
@@ -168,7 +168,8 @@ class Queue(RuleBasedStateMachine):
 
 def test_no_input_is_lost_doubled_or_punished_for_another(store: Store) -> None:
     run_state_machine_as_test(
-        lambda: Queue(store),
+        # It asks for a class, and calls it.
+        cast(Any, lambda: Queue(store)),
         settings=hypothesis_settings(
             max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),

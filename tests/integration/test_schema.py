@@ -95,7 +95,7 @@ def test_a_database_of_a_newer_release_is_refused(fresh: Store) -> None:
     schema.upgrade(fresh)
     with fresh.write() as conn:
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StoreError, match="revision 9999.*newer one"):
+    with pytest.raises(StoreError, match=r"revision 9999.*newer one"):
         schema.upgrade(fresh)
     with fresh.read() as conn:
         assert schema.revision(conn) == "9999"

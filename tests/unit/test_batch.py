@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data, Image, Text, Video
 from numpy.typing import NDArray
-from some_data import says
-from some_media import Site, loopback_site, noise, png
 
 from labelwright import config
 from labelwright.annotator import batch
@@ -29,6 +27,8 @@ from labelwright.operators import registry
 from labelwright.operators.registry import ANY, ModelType
 from labelwright.operators.values import Batch, Operator, Output, Snapshot
 from labelwright.workflows import engine
+from tests.unit.some_data import says
+from tests.unit.some_media import Site, loopback_site, noise, png
 
 APP = 7
 PREDICTS = ModelType(id="predicts", title="", description="", inputs=ANY, outputs=("concepts",), predicts=True)

@@ -10,6 +10,8 @@ from labelwright import config
 from labelwright.config import SETTINGS_FILE, parse_address
 from labelwright.errors import ConfigurationError
 
+DEFAULT_BATCH = config.Settings.model_fields["batch"].default
+
 
 def write_toml(home: Path, text: str) -> None:
     home.mkdir(exist_ok=True)
@@ -19,7 +21,7 @@ def write_toml(home: Path, text: str) -> None:
 def test_flags_come_before_environment_before_file_before_defaults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert config.load(home=tmp_path).batch == 64
+    assert config.load(home=tmp_path).batch == DEFAULT_BATCH
     write_toml(tmp_path, "batch = 10\nlease = 11\n")
     assert config.load(home=tmp_path).batch == 10
     monkeypatch.setenv("LABELWRIGHT_BATCH", "20")
@@ -32,7 +34,7 @@ def test_the_file_lies_in_the_home_that_the_environment_names(tmp_path: Path, mo
     write_toml(tmp_path / "here", "batch = 7\n")
     monkeypatch.setenv("LABELWRIGHT_HOME", str(tmp_path / "here"))
     assert config.load().batch == 7
-    assert config.load(home=tmp_path / "elsewhere").batch == 64
+    assert config.load(home=tmp_path / "elsewhere").batch == DEFAULT_BATCH
 
 
 def test_the_default_home_follows_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

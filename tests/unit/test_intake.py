@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Audio, Data, Image, Text, Video
-from some_data import copied, says, wire
-from some_media import Site, loopback_site, noise, png
 
 from labelwright import config
 from labelwright.annotator.intake import TEXT_LIMIT, WORKING_SIDE, Intake, Item, given_bytes, kind_of, url_of
@@ -23,6 +21,8 @@ from labelwright.errors import (
 )
 from labelwright.ids import new_id
 from labelwright.media.blobs import BlobStore
+from tests.unit.some_data import copied, says, wire
+from tests.unit.some_media import Site, loopback_site, noise, png
 
 RED, GREEN, BLUE = (200, 30, 30), (30, 200, 30), (30, 30, 200)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data, Frame, Region
 from hypothesis import given
-from some_data import copied, datas, says, wire
 
 from labelwright.annotator.labels import WHOLE, Label, places, put_together, take_apart
+from tests.unit.some_data import copied, datas, says, wire
 
 
 def _back(stored: bytes, labels: list[Label]) -> Data:

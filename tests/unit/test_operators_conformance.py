@@ -15,7 +15,6 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Cluster, Concept, Data, Region
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
-from some_data import LEFT, copied, says, wire
 
 from labelwright.errors import InputUnsupportedFormat, ModelInvalidArgument
 from labelwright.models import catalogue
@@ -24,6 +23,7 @@ from labelwright.models.loading import load
 from labelwright.operators import registry
 from labelwright.operators.registry import Kind, check_params
 from labelwright.operators.values import Batch, ConceptRef, Operator, Output, Pixels, Relation, Snapshot, Source
+from tests.unit.some_data import LEFT, copied, says, wire
 
 PEOPLE = ConceptRef("clarifai", "main", "ai_l8TKp2h5", "people")
 SNAPSHOT = Snapshot(

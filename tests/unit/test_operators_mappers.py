@@ -8,12 +8,12 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data, Frame, FrameInfo, Region
 from hypothesis import given
 from hypothesis import strategies as st
-from some_data import LEFT, copied, says, scores, wire
 
 from labelwright.operators import registry
 from labelwright.operators.concept_mappers import INVERSE, PREDICATES
 from labelwright.operators.registry import check_params
 from labelwright.operators.values import Batch, ConceptRef, Relation, Snapshot, Source
+from tests.unit.some_data import LEFT, copied, says, scores, wire
 
 ME, APP = "me", "mine"
 

@@ -10,7 +10,6 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data, Frame, Region, ValueComparator
 from hypothesis import given
 from hypothesis import strategies as st
-from some_data import LEFT, copied, datas, says, scores, wire
 
 from labelwright.annotator.labels import places
 from labelwright.errors import ModelInvalidArgument
@@ -18,6 +17,7 @@ from labelwright.operators import registry
 from labelwright.operators.concept_threshold import COMPARATORS
 from labelwright.operators.registry import check_params
 from labelwright.operators.values import Batch, Operator, Snapshot, Source
+from tests.unit.some_data import LEFT, copied, datas, says, scores, wire
 
 TYPE = registry.get("concept-threshold")
 KINDS = [name for name, _ in COMPARATORS.values()]

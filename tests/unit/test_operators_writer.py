@@ -8,7 +8,6 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Cluster, Data, Embedding, Frame, FrameInfo, Region
 from clarifai_grpc.grpc.api.status import status_code_pb2
 from hypothesis import given
-from some_data import LEFT, copied, datas, says, wire
 
 from labelwright.annotator.labels import places
 from labelwright.errors import ModelInvalidArgument
@@ -17,6 +16,7 @@ from labelwright.operators.annotation_writer import STATUSES, split
 from labelwright.operators.registry import check_params
 from labelwright.operators.values import Batch, Draft, Operator, Output, Snapshot, Source
 from labelwright.workflows import engine
+from tests.unit.some_data import LEFT, copied, datas, says, wire
 
 TYPE = registry.get("annotation-writer")
 SNAPSHOT = Snapshot("owner", "app", people=frozenset(("owner", "friend")))

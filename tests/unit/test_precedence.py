@@ -6,10 +6,10 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Data, Frame, FrameInfo, Region, RegionInfo
 from hypothesis import given
 from hypothesis import strategies as st
-from some_data import LEFT, box, copied, datas, polygon, says, wire
 
 from labelwright.annotator.labels import WHOLE, places, take_apart
 from labelwright.annotator.precedence import Box, Said, allowed, overlap, said
+from tests.unit.some_data import LEFT, box, copied, datas, polygon, says, wire
 
 
 def region(concept: str, info: RegionInfo | None) -> Data:

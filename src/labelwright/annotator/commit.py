@@ -116,8 +116,8 @@ def standing(conn: Connection, pks: Sequence[int]) -> tuple[dict[int, list[Said]
         concepts_here = [(c.slot, c.concept_id) for c in spoken.get(row.pk, [])]
         words[row.input].extend(said(Data.FromString(row.wire), concepts_here))
     for rejection in labels.rejections_of(conn, pks):
-        box = tuple(rejection.box) if rejection.box else None
-        words[rejection.input].append(Said(rejection.concept_id, box))
+        place = [(rejection.slot, rejection.concept_id)]
+        words[rejection.input].extend(said(Data.FromString(rejection.wire), place))
     return words, automatic
 
 

@@ -25,7 +25,7 @@ class Said:
     box: Box | None = None
     """None: about the whole input, or about the whole frame."""
     frame: int | None = None
-    """The time of the frame in milliseconds; None: the input has no frames."""
+    """The time of the frame in milliseconds, or its number below zero; None: the input has no frames."""
     shape: bytes = b""
     """Where a region has no box in the image: its place as it stands, such as a mask or a span of text."""
 
@@ -96,7 +96,8 @@ def _where(data: Data) -> Iterator[Where]:
     for region in data.regions:
         yield _of_region(region.region_info, None)
     for frame in data.frames:
-        time = frame.frame_info.time
+        # Frames are told by their time, or, where only that is given, by their number.
+        time = frame.frame_info.time or -frame.frame_info.index
         yield None, time, b""
         for region in frame.data.regions:
             yield _of_region(region.region_info, time)

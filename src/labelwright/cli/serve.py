@@ -175,8 +175,11 @@ def _bind(calls: Any, address: str | None) -> int | None:
         return None
     host, port = config.parse_address(address)
     try:
+        # Asked first, since gRPC would write lines of its own about a port that is taken.
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            pass
         bound: int = calls.add_insecure_port(format_address((host, port)))
-    except RuntimeError:
+    except (RuntimeError, OSError):
         bound = 0
     if not bound:
         raise ConfigurationError(

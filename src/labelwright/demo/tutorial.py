@@ -301,9 +301,9 @@ def official_client(port: int) -> Iterator[service_pb2_grpc.V2Stub]:
     """The official client, connected to a port of this machine."""
     with (
         _unproxied(),
-        ClarifaiChannel.get_insecure_grpc_channel(base="127.0.0.1", port=port) as channel,  # type: ignore[no-untyped-call]
+        ClarifaiChannel.get_insecure_grpc_channel(base="127.0.0.1", port=port) as channel,
     ):
-        yield service_pb2_grpc.V2Stub(channel)  # type: ignore[no-untyped-call]
+        yield service_pb2_grpc.V2Stub(channel)
 
 
 @contextmanager

@@ -70,8 +70,10 @@ class Rejection:
     input: int
     concept: int
     """Both are keys."""
-    box: Sequence[float] | None
-    """Top, left, bottom, right as fractions of the image; None: the whole input."""
+    wire: bytes
+    """The data of the annotation in which it stood, without the concepts."""
+    slot: int
+    """Where in that data it stood, as in `NewConcept`."""
     user_id: str
 
 
@@ -275,7 +277,8 @@ def reject(conn: Connection, rows: Sequence[Rejection]) -> None:
             {
                 "input": row.input,
                 "concept": row.concept,
-                "box": None if row.box is None else list(row.box),
+                "wire": row.wire,
+                "slot": row.slot,
                 "user_id": row.user_id,
                 "created_at": at,
             }

@@ -17,7 +17,7 @@ from labelwright.store.annotations import NewAnnotation, NewConcept
 _IN_INPUTS: BindParameter[Any] = bindparam("inputs", expanding=True)
 _OF_INPUTS = select(t.annotations).where(t.annotations.c.input.in_(_IN_INPUTS))
 _REJECTIONS = (
-    select(t.rejections.c.input, t.rejections.c.box, t.concepts.c.id.label("concept_id"))
+    select(t.rejections.c.input, t.rejections.c.wire, t.rejections.c.slot, t.concepts.c.id.label("concept_id"))
     .join(t.concepts, t.concepts.c.pk == t.rejections.c.concept)
     .where(t.rejections.c.input.in_(_IN_INPUTS))
 )
@@ -44,7 +44,7 @@ def concepts_of(conn: Connection, annotations: Iterable[int]) -> dict[int, list[
 
 
 def rejections_of(conn: Connection, inputs: Sequence[int]) -> list[Row[Any]]:
-    """What people have rejected on these inputs: input, concept_id, box."""
+    """What people have rejected on these inputs: input, wire, slot, concept_id."""
     return list(conn.execute(_REJECTIONS, {"inputs": inputs}))
 
 

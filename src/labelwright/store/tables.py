@@ -358,8 +358,9 @@ rejections = Table(
     _pk(),
     Column("input", Big, ForeignKey("inputs.pk", ondelete="CASCADE"), nullable=False, index=True),
     Column("concept", Big, ForeignKey("concepts.pk", ondelete="CASCADE"), nullable=False, index=True),
-    # Where: top, left, bottom, right as fractions of the image; NULL: the whole input.
-    Column("box", JSON(none_as_null=True), nullable=True),
+    # The place, as an annotation's Data without its concepts, and which slot of it (see annotation_concepts).
+    Column("wire", LargeBinary, nullable=False),
+    Column("slot", Integer, nullable=False),
     Column("user_id", Text, nullable=False),
     _time("created_at"),
 )

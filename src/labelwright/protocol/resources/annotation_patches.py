@@ -146,7 +146,6 @@ def _write(conn: Connection, app: Row[Any], states: Any, user_id: str, *, delete
         denied = state.status_code == REVIEW_DENIED != row.status_code
         rejected += rejections(
             row,
-            state.before,
             [c for c in state.concepts if denied or (c.slot, c.concept) not in kept],
             user_id,
         )

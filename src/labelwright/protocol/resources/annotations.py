@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Row
 from labelwright.errors import AnnotationInvalidArgument, DoesNotExist, InvalidRequest
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.resources import annotation_patches, annotation_posts
-from labelwright.protocol.resources.annotation_data import from_rows
 from labelwright.protocol.resources.annotation_messages import MAX_ANNOTATIONS, all_to_wire
 from labelwright.protocol.resources.annotation_rejections import model_made, rejections
 from labelwright.protocol.wire import MAX_PER_PAGE, offset_limit
@@ -80,7 +79,7 @@ def delete_annotation(call: Call, request: service_pb2.DeleteAnnotationRequest) 
         row = stored.by_ids(conn, app.pk, [request.annotation_id], lock=True).get(request.annotation_id)
         if row is None or request.input_id not in ("", row.input_id):
             raise DoesNotExist(f"app {app.id!r} has no annotation {request.annotation_id!r} of that input")
-        _delete(conn, app, [row], call.user_id)
+        _delete(conn, [row], call.user_id)
     return status_pb2.BaseResponse()
 
 
@@ -104,7 +103,7 @@ def delete_annotations(call: Call, request: service_pb2.DeleteAnnotationsRequest
             if not keys:
                 raise DoesNotExist(f"app {app.id!r} has none of these inputs")
             rows = stored.of_inputs(conn, keys.values())
-        _delete(conn, app, rows, call.user_id)
+        _delete(conn, rows, call.user_id)
     return status_pb2.BaseResponse()
 
 
@@ -116,7 +115,7 @@ def _check_pairs(request: service_pb2.ListAnnotationsRequest | service_pb2.Delet
         )
 
 
-def _delete(conn: Connection, app: Row[Any], rows: list[Row[Any]], user_id: str) -> None:
+def _delete(conn: Connection, rows: list[Row[Any]], user_id: str) -> None:
     """Delete annotations; what a model made in them does not come back."""
     if level := [row.id for row in rows if row.input_level]:
         raise AnnotationInvalidArgument(
@@ -127,7 +126,6 @@ def _delete(conn: Connection, app: Row[Any], rows: list[Row[Any]], user_id: str)
     concepts = stored.concepts_of(conn, [row.pk for row in by_model])
     rejected = []
     for row in by_model:
-        data = from_rows(row.wire, [], app)
-        rejected += rejections(row, data, concepts[row.pk], user_id)
+        rejected += rejections(row, concepts[row.pk], user_id)
     stored.remove(conn, [row.pk for row in rows])
     stored.reject(conn, rejected)
