@@ -42,7 +42,8 @@ class Session:
 
     def counts(self) -> resources_pb2.InputCount:
         """How many inputs are in which state."""
-        return self.call("GetInputCount", service_pb2.GetInputCountRequest()).counts
+        counts: resources_pb2.InputCount = self.call("GetInputCount", service_pb2.GetInputCountRequest()).counts
+        return counts
 
     def wait(self, expected: int, seconds: float) -> float:
         """Wait until so many inputs are settled; returns the time when it was seen."""

@@ -186,7 +186,8 @@ class Session:
         return ids
 
     def counts(self) -> resources_pb2.InputCount:
-        return self.call("GetInputCount", service_pb2.GetInputCountRequest()).counts
+        counts: resources_pb2.InputCount = self.call("GetInputCount", service_pb2.GetInputCountRequest()).counts
+        return counts
 
     def settle(self, seconds: float = 90) -> resources_pb2.InputCount:
         """Wait until no input waits or is worked on."""

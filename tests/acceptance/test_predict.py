@@ -64,7 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         env={
             "PYTHONPATH": str(folder),
             "LABELWRIGHT_PLUGINS": '["many"]',
-            "LABELWRIGHT_PREDICT_TIMEOUT": "4",
+            "LABELWRIGHT_PREDICT_TIMEOUT": "10",
             "LABELWRIGHT_PREDICT_IN_FLIGHT": "2",
             "LABELWRIGHT_ALLOW_PRIVATE_URLS": "true",
         },

@@ -19,6 +19,7 @@ from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import Annotation, Concept, Data
 from clarifai_grpc.grpc.api.status import status_pb2
 
+from labelwright import logs
 from labelwright.cli import main
 from tests.acceptance.conftest import Running, Session, Start
 
@@ -43,6 +44,8 @@ def quick(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     """The command within this process, where a process of its own would show nothing more: it costs a second."""
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(os, "umask", lambda _mask: 0)
+    # Nor may it set up the logging of the tests, whose standard error is another one each time.
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
 
     def run(*args: str, home: Path) -> Any:
         full = ["labelwright", *args, "--home", str(home)]
@@ -61,7 +64,7 @@ def ran(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def undo_named(out: str) -> str:
-    found = re.search(r"labelwright undo ([0-9a-f]{12})", out)
+    found = re.search(r"labelwright undo ([0-9a-f]{32})", out)
     assert found, out
     return found[1]
 
@@ -196,7 +199,7 @@ def test_the_server_reindexes_when_the_default_workflow_changes(server: Running,
     assert all(c.processed == 100 for c in seen)
     assert statuses(session) == dict.fromkeys(ids, (PENDING,))
     listed = ran(quick("runs", "--app", "reindex", "--limit", "1", home=server.home))
-    found = re.search(r"\b([0-9a-f]{12})\b", listed)
+    found = re.search(r"\b([0-9a-f]{32})\b", listed)
     assert found
     assert "100 annotations removed, 100 put back, 0 left" in ran(quick("undo", found[1], home=server.home))
     assert facts(session.annotations()) == before
@@ -213,7 +216,7 @@ def test_undo_of_what_was_added(server: Running, quick: Command) -> None:
     session.call("PatchAnnotations", service_pb2.PatchAnnotationsRequest(action="overwrite", annotations=[change]))
     listed = ran(quick("runs", "--app", "ingest", home=server.home))
     assert "ingest" in listed
-    found = re.search(r"\b([0-9a-f]{12})\b", listed)
+    found = re.search(r"\b([0-9a-f]{32})\b", listed)
     assert found
     for removed in (1, 0):
         done = ran(quick("undo", found[1], home=server.home))

@@ -25,6 +25,7 @@ from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from labelwright import logs
 from labelwright.cli import main
 from tests.acceptance.conftest import Session, Start
 
@@ -203,6 +204,8 @@ def quick(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         for name, value in (env or {}).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr(os, "umask", lambda _mask: 0)
+        monkeypatch.setattr(logs, "configure", lambda *_: None)
         full = ["labelwright", *args, *(["--home", str(home)] if home else [])]
         monkeypatch.setattr(sys, "argv", full)
         with pytest.raises(SystemExit) as ended:

@@ -36,9 +36,11 @@ def add_inputs(store: Store, app: int, count: int) -> list[int]:
         return sorted(inputs.keys(conn, app, ids).values())
 
 
-def claim(store: Store, app: int, limit: int = 64, holder: queue.Holder = HERE) -> queue.Claim | None:
+def claim(
+    store: Store, app: int, limit: int = 64, holder: queue.Holder = HERE, *, alone_first: bool = False
+) -> queue.Claim | None:
     with store.write() as conn:
-        return queue.claim(conn, holder, app, limit=limit, seconds=30)
+        return queue.claim(conn, holder, app, limit=limit, seconds=30, alone_first=alone_first)
 
 
 def rows_of(store: Store, app: int) -> dict[int, Any]:
@@ -76,12 +78,13 @@ class Queue(RuleBasedStateMachine):
     def add(self, count: int) -> None:
         self.inputs |= {pk: Expected() for pk in add_inputs(self.store, self.app, count)}
 
-    @rule(limit=st.integers(1, 4))
-    def take(self, limit: int) -> None:
+    @rule(limit=st.integers(1, 4), alone_first=st.booleans())
+    def take(self, limit: int, alone_first: bool) -> None:
         waiting = [(e.alone, pk) for pk, e in sorted(self.inputs.items()) if e.status == t.PENDING]
         together = [pk for alone, pk in waiting if not alone][:limit]
-        expected = together or [pk for _, pk in waiting][:1]
-        got = claim(self.store, self.app, limit)
+        single = [pk for alone, pk in waiting if alone][:1]
+        expected = (single or together) if alone_first else (together or single)
+        got = claim(self.store, self.app, limit, alone_first=alone_first)
         assert (sorted(r.pk for r in got.inputs) if got else []) == expected
         if got:
             self.claims[got.lease] = expected

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labelwright.errors import InputUnsupportedFormat, WorkflowNodeFailed
 from labelwright.operators.registry import ANY, ModelType
 from labelwright.operators.values import Batch, Draft, Operator, Output, Source
-from labelwright.workflows.engine import ModelRef, Node, Plan, Run, merge, plan, run
+from labelwright.workflows.engine import ModelRef, Node, Plan, Run, merge, plan, run, takes
 
 TAKES = ModelType(id="any", title="", description="", inputs=ANY, outputs=ANY)
 PREDICTS = ModelType(id="predictor", title="", description="", inputs=ANY, outputs=("concepts",), predicts=True)
@@ -313,3 +313,31 @@ def test_a_writer_writes_the_predictions_of_the_nearest_predictor_behind_it() ->
         "chained": "near-version",
         "nobody": "",
     }
+
+
+def test_an_input_passes_a_node_by_that_can_not_work_on_it() -> None:
+    looks = ModelType(id="looks", title="", description="", inputs=("image", "embeddings"), outputs=("concepts",))
+    spy, behind = Spy(), Spy()
+    image, text = Data(), Data()
+    image.image.url, text.text.raw = "http://somewhere/x.jpg", "words"
+    made = run(graph(node("looks", spy, kind=looks), node("behind", behind, "looks")), Source([text, image, text]))
+    assert (spy.batches, behind.batches) == ([[1]], [[1]])
+    assert made.failed == {}
+    assert made.nodes["looks"].data == [None, image, None]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "fields", "reached"),
+    [
+        (("concepts", "regions[...].data.concepts"), {"regions": 1}, True),
+        (("concepts", "regions[...].data.concepts"), {"text": 1}, False),
+        (("regions[...].region_info.bounding_box",), {"regions": 1}, True),
+        (ANY, {"text": 1}, True),
+    ],
+)
+def test_what_a_node_can_work_on(inputs: tuple[str, ...], fields: dict[str, int], reached: bool) -> None:
+    data = Data(regions=[Region()] if "regions" in fields else [])
+    if "text" in fields:
+        data.text.raw = "words"
+    kind = ModelType(id="kind", title="", description="", inputs=inputs, outputs=ANY)
+    assert takes(node("n", echo, kind=kind), data) is reached

@@ -71,16 +71,23 @@ def node_of(
     snap: Snapshot,
     *,
     id: str,
+    called: str = "",
     override: OutputInfo | None = None,
     **more: Any,
 ) -> engine.Node:
-    """A node that runs a model version."""
+    """A node that runs a model version.
+
+    Args:
+        called: the id under which the model was asked for, if that was another than its own.
+    """
     info = overridden(output_info(version.wire), override)
     model_type = registry.get(version.model_type_id)
     return engine.Node(
         id=id,
         type=model_type,
-        model=engine.ModelRef(version.user_id, version.app_id, version.model_id, version.id, version.model_name),
+        model=engine.ModelRef(
+            version.user_id, version.app_id, called or version.model_id, version.id, version.model_name
+        ),
         operator=operator_of(version, info, snap),
         floor=(info.output_config.min_value or FLOOR) if model_type.predicts else 0.0,
         **more,
@@ -110,6 +117,7 @@ def compile_version(conn: Connection, app: Row[Any], workflow: Row[Any], version
                 versions[row.model_version],
                 snap,
                 id=row.node_id,
+                called=said.model.id,
                 override=said.output_info_override if said.HasField("output_info_override") else None,
                 inputs=tuple(i.node_id for i in said.node_inputs),
                 suppress=said.suppress_output,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from labelwright.annotator.intake import Intake, Item
 from labelwright.annotator.plans import Plans, node_of, snapshot
 from labelwright.config import Settings
-from labelwright.errors import DoesNotExist, LabelwrightError, ModelDoesNotExist
+from labelwright.errors import DoesNotExist, InputInvalidArgument, LabelwrightError, ModelDoesNotExist
 from labelwright.media.blobs import BlobStore
 from labelwright.operators.values import Vectors
 from labelwright.store import apps, models, workflows
@@ -32,6 +32,8 @@ class Task:
     """"" means the newest."""
     model_version: int | None = None
     """Instead of a workflow: one model."""
+    called: str = ""
+    """The id under which that model was asked for."""
     output_info: bytes = b""
     """Laid over the model version's own."""
 
@@ -74,7 +76,14 @@ class Forecaster:
         for i, error in taken.failed.items():
             results[i] = error
         for row, i in enumerate(taken.rows):
-            results[i] = done.failed[row] if row in done.failed else _outputs(plan, done, row)
+            results[i] = done.failed.get(row) or _outputs(plan, done, row)
+        if task.model_version is not None:
+            # In a workflow an input that a node can't work on passes it by; who asks that model alone is told.
+            (node,) = plan.nodes
+            for row, i in enumerate(taken.rows):
+                if not engine.takes(node, taken.source.data[row]):
+                    wanted = " or ".join(node.type.inputs)
+                    results[i] = InputInvalidArgument(f"a {node.type.id} takes {wanted}, and the input has none")
         return results
 
     def _plan(self, conn: Connection, task: Task) -> engine.Plan:
@@ -86,7 +95,9 @@ class Forecaster:
             if task.model_version not in versions:
                 raise ModelDoesNotExist("the model version has been deleted")
             override = OutputInfo.FromString(task.output_info) if task.output_info else None
-            node = node_of(versions[task.model_version], snapshot(conn, app), id="model", override=override)
+            node = node_of(
+                versions[task.model_version], snapshot(conn, app), id="model", called=task.called, override=override
+            )
             return engine.plan("", "", [node])
         workflow = workflows.by_pk(conn, task.workflow) if task.workflow is not None else None
         version = workflows.version(conn, workflow.pk, task.workflow_version) if workflow is not None else None

@@ -40,6 +40,7 @@ class Annotator:
         self._plans = Plans()
         self._holder = queue.this_process()
         self._last_app = 0
+        self._alone_first = False
         self._limit = min(FIRST, settings.batch)
         self._stopping = threading.Event()
 
@@ -61,7 +62,15 @@ class Annotator:
             return 0
         self._last_app = app_pk
         with self._store.write() as conn:
-            claim = queue.claim(conn, self._holder, app_pk, limit=self._limit, seconds=self._settings.lease)
+            self._alone_first = not self._alone_first
+            claim = queue.claim(
+                conn,
+                self._holder,
+                app_pk,
+                limit=self._limit,
+                seconds=self._settings.lease,
+                alone_first=self._alone_first,
+            )
         if claim is None:
             return 0
         started = time.monotonic()

@@ -111,7 +111,7 @@ def _report(store: Store, job: Row[Any], told: threading.Event) -> None:
         raise DoesNotExist("the run is gone")
     out.print(
         f"{job.done} inputs run over, {job.failed} failed: {run.wrote} annotations written, "
-        f"{run.replaced} replaced.\nTake it back with  labelwright undo {run.id[:12]}"
+        f"{run.replaced} replaced.\nTake it back with  labelwright undo {run.id}"
     )
 
 
@@ -130,7 +130,7 @@ def list_runs(name: str | None, *, limit: int, home: Path | None) -> None:
         began = datetime.fromtimestamp(row.created_at / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
         state = "undone" if row.undone_at else ""
         table.add_row(
-            row.id[:12],
+            row.id,
             f"{row.user_id}/{row.app_id}",
             row.kind,
             began,

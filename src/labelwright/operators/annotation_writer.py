@@ -60,6 +60,9 @@ def _take_out(data: Data) -> None:
 def make(params: Mapping[str, Any], _data: Data, snapshot: Snapshot) -> Operator:
     """Build a writer."""
     user_id: str = params["annotation_user_id"]
+    if user_id == "me":
+        # As everywhere in the API; only the owner can make models in an app.
+        user_id = snapshot.user_id
     if user_id and user_id not in snapshot.people:
         raise ModelInvalidArgument(
             f"annotation-writer: annotation_user_id is {user_id!r}, who is neither the owner of the app nor a "

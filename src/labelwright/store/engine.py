@@ -56,6 +56,12 @@ class Store:
                 raise ConfigurationError(
                     f"database_url names {parsed.get_backend_name()!r}; sqlite and postgresql are legal"
                 )
+            self._readers = self.engine
+            if self.engine.dialect.name == "postgresql":
+                # Its default shows each statement what was committed by then; SQLite's transactions are snapshots.
+                self._readers = self.engine.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
         except (ArgumentError, NoSuchModuleError):
             raise ConfigurationError(
                 "database_url can't be read; legal are sqlite:////path/to/file.db and "
@@ -69,7 +75,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads: one snapshot of the data, and it stops nobody."""
-        with self.engine.connect() as conn, conn.begin():
+        with self._readers.connect() as conn, conn.begin():
             yield conn
 
     @contextmanager

@@ -75,10 +75,17 @@ def waiting_app(conn: Connection, after: int) -> int | None:
     return found if found is not None else conn.execute(query).scalar()
 
 
-def claim(conn: Connection, holder: Holder, app: int, *, limit: int, seconds: float) -> Claim | None:
-    """Take up to ``limit`` waiting inputs of an app, or one that must run alone; None where none waits."""
+def claim(
+    conn: Connection, holder: Holder, app: int, *, limit: int, seconds: float, alone_first: bool = False
+) -> Claim | None:
+    """Take up to ``limit`` waiting inputs of an app, or one that must run alone; None where none waits.
+
+    Args:
+        alone_first: which of the two is looked for first; who takes turns starves neither.
+    """
     lease = new_id()
-    for alone, count in ((0, limit), (1, 1)):
+    batch, single = (0, limit), (1, 1)
+    for alone, count in (single, batch) if alone_first else (batch, single):
         chosen = (
             select(inputs.c.pk)
             .where(inputs.c.app == app, inputs.c.status_code == PENDING, inputs.c.alone == alone)

@@ -113,7 +113,7 @@ def run(graph: Plan, source: Source) -> Run:
 def _gather(node: Node, done: dict[str, NodeResult], source: Source, failed: dict[int, LabelwrightError]) -> Batch:
     rows, data = [], []
     if not node.inputs:
-        rows = [r for r in range(len(source)) if r not in failed]
+        rows = [r for r in range(len(source)) if r not in failed and takes(node, source.data[r])]
         return Batch(source, rows, [source.data[r] for r in rows])
     before = [done[name] for name in node.inputs]
     for row, handed in enumerate(zip(*(b.data for b in before), strict=True)):
@@ -127,6 +127,14 @@ def _gather(node: Node, done: dict[str, NodeResult], source: Source, failed: dic
             vectors = np.stack([b.vectors[r] for r in rows])
             break
     return Batch(source, rows, data, vectors)
+
+
+def takes(node: Node, data: Data) -> bool:
+    """Whether an input holds anything that the node can work on: a text is no matter for who looks at images."""
+    if "any" in node.type.inputs:
+        return True
+    present = {field.name for field, _ in data.ListFields()}
+    return any(path.partition("[")[0].partition(".")[0] in present for path in node.type.inputs)
 
 
 def merge(parts: Sequence[Data]) -> Data:

@@ -97,9 +97,10 @@ def get_input_count(call: Call, request: service_pb2.GetInputCountRequest) -> se
     counts.processing = by_code.pop(t.IN_PROGRESS, 0)
     counts.errors = sum(by_code.values())
     for job in reruns:
-        counts.reindexed += job.done
+        # What failed is among what is done.
+        counts.reindexed += job.done - job.failed
         counts.reindex_errors += job.failed
-        ahead = max(job.total - job.done - job.failed, 0)
+        ahead = max(job.total - job.done, 0)
         if job.state == jobs.RUNNING:
             counts.reindexing += ahead
         else:

@@ -80,6 +80,7 @@ def post_model_outputs(call: Call, request: service_pb2.PostModelOutputsRequest)
         app,
         request.inputs,
         model_version=version.pk,
+        called=request.model_id,
         output_info=given_info.SerializeToString(),
     )
     reply = service_pb2.MultiOutputResponse()
