@@ -685,3 +685,12 @@ def test_another_apps_input_can_not_be_annotated(filled: Client) -> None:
     assert listed(filled, app=second, input_ids=["a"], user_ids=["friend"]) == []
     delete(filled, ["p1"], ["a"], DOES_NOT_EXIST, second)
     assert "p1" in ids_of(filled)
+
+
+def test_more_concepts_than_a_call_may_name_are_refused_and_none_is_made(client: Any) -> None:
+    given = service_pb2.PostInputsRequest(inputs=[Input(id="many", data=Data(text=Text(raw="x")))])
+    given.inputs[0].data.concepts.extend(Concept(id=f"c{i}") for i in range(10_001))
+    reply = client.call("PostInputs", given, expect=11102)
+    assert "10001 different concepts" in reply.status.details
+    assert not client.call("ListConcepts", service_pb2.ListConceptsRequest()).concepts
+    client.call("GetInput", service_pb2.GetInputRequest(input_id="many"), expect=11101)

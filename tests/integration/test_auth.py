@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import grpc
 import pytest
 from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import App, Concept, UserAppIDSet
 from clarifai_grpc.grpc.api.status import status_code_pb2
 
 from labelwright.ids import new_id
+from labelwright.protocol import server as grpc_server
 from labelwright.protocol.dispatch import REQUEST_ID_PREFIX, served
 from labelwright.protocol.methods import Method, methods
 from labelwright.store import users
@@ -195,3 +197,21 @@ def test_every_answer_has_a_request_id_of_its_own_with_the_callers_prefix(client
 def test_success_is_said_in_the_apis_words(client: Any) -> None:
     status = status_with(client, f"Key {client.token}")
     assert (status.code, status.description) == (10000, "Ok")
+
+
+@pytest.mark.parametrize("wire", [b"\xff\xff\xff\xff", b"\x0a\xff", b"\x0a\x04\x0a\x02\xff\xfe"])
+def test_what_is_no_message_is_answered_and_only_to_a_key(client: Any, wire: bytes) -> None:
+    built, _health = grpc_server.build(client.server)
+    port = built.add_insecure_port("127.0.0.1:0")
+    built.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        send = channel.unary_unary(
+            methods()["GetApp"].path,
+            request_serializer=bytes,
+            response_deserializer=service_pb2.SingleAppResponse.FromString,
+        )
+        status = send(wire, metadata=client.metadata, timeout=60).status
+        assert status.code == status_code_pb2.CONN_BAD_REQUEST_FORMAT
+        assert "GetAppRequest" in status.details
+        assert send(wire, timeout=60).status.code == status_code_pb2.CONN_INVALID_REQUEST
+    built.stop(0).wait()

@@ -118,3 +118,14 @@ def test_only_overwrite_is_an_action(client: Any, action: str) -> None:
     post(client, Concept(id="a"))
     request = patch(client, Concept(id="a", name="x"), action=action, expect=status_code_pb2.CONN_INVALID_REQUEST)
     assert "overwrite" in request.status.details
+
+
+@pytest.mark.parametrize(
+    "bad", [{"name": "x" * 257}, {"name": "a\x00b"}, {"definition": "x" * 65_537}], ids=["long", "NUL", "definition"]
+)
+def test_texts_that_are_no_name_or_too_long_are_refused(client: Any, bad: dict[str, str]) -> None:
+    post(client, Concept(id="good"))
+    post(client, Concept(id="c", **bad), expect=INVALID)
+    reply = patch(client, Concept(id="good", **bad), expect=INVALID)
+    assert "concept 'good'" in reply.status.details
+    assert get(client, "good").concept.name == "good"

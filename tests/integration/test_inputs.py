@@ -484,7 +484,7 @@ def test_counts(client: Client, server: Server) -> None:
                     params={}, cursor={}, created_at=0, modified_at=0,
                 )
             )  # fmt: skip
-    assert counts() == [1, 2, 2, 1, 3, 7, 1, 6]
+    assert counts() == [1, 2, 2, 1, 2, 7, 1, 7]
 
 
 # --- deleting -------------------------------------------------------------------------------------

@@ -455,6 +455,12 @@ def test_a_listing_by_version_shows_that_version(client: Any) -> None:
     assert [m.model_version.id for m in client.call("ListModels", request).models] == [first]
 
 
+def test_a_listing_by_more_versions_than_a_query_holds_is_refused(client: Any) -> None:
+    request = service_pb2.ListModelsRequest(model_version_ids=["v"] * 1001)
+    reply = client.call("ListModels", request, expect=INVALID)
+    assert "1001 model_version_ids" in reply.status.details
+
+
 # --- changing -------------------------------------------------------------------------------------
 
 

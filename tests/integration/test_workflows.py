@@ -671,3 +671,10 @@ def test_deleting(client: Any) -> None:
     app = client.call("GetApp", service_pb2.GetAppRequest()).app
     assert app.default_workflow_id == ""
     assert post(client, Workflow(id="a")).workflows[0].id == "a"
+
+
+def test_too_many_nodes_are_refused_before_their_models_are_looked_for(client: Any) -> None:
+    nodes = [WorkflowNode(id=f"n{i}", model=Model(id=f"none{i}")) for i in range(21)]
+    request = service_pb2.PostWorkflowsRequest(workflows=[Workflow(id="w", nodes=nodes)])
+    reply = client.call("PostWorkflows", request, expect=status_code_pb2.WORKFLOW_INVALID_GRAPH)
+    assert "21 nodes; 20 at most" in reply.status.details

@@ -215,7 +215,11 @@ def test_an_image_is_described_once_even_when_its_batch_runs_again_one_by_one(
 def test_an_input_without_an_image_costs_its_neighbours_nothing(intake: Intake, described: list[int]) -> None:
     rows = [*images(1, 2), row(9, Data(video=Video(base64=b"moving")))]
     made = ran(plan(builtin("embed", catalogue.EMBEDDING), builtin("cluster", catalogue.CLUSTERING)), rows, intake)
-    assert {pk: type(m.error) for pk, m in made.items()} == {1: type(None), 2: type(None), 9: InputUnsupportedFormat}
+    assert {pk: (m.error, list(m.vectors)) for pk, m in made.items()} == {
+        1: (None, [catalogue.EMBEDDING.version_id]),
+        2: (None, [catalogue.EMBEDDING.version_id]),
+        9: (None, []),
+    }
     assert sum(described) == 2
 
 

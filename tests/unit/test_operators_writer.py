@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from clarifai_grpc.grpc.api.resources_pb2 import Cluster, Data, Embedding, Frame, FrameInfo, Region
+from clarifai_grpc.grpc.api.resources_pb2 import Cluster, Data, Embedding, Frame, FrameInfo, Image, Region
 from clarifai_grpc.grpc.api.status import status_code_pb2
 from hypothesis import given
 
@@ -165,7 +165,7 @@ def test_nodes_behind_a_writer_leave_its_drafts_as_they_were() -> None:
         engine.Node("both", TYPE, ref, writer(), ("predict", "write", "above")),
         engine.Node("floor", predictor, ref, lambda batch: Output(list(batch.data)), ("write",), floor=0.5),
     ]
-    done = engine.run(engine.plan("w", "v", nodes), Source([Data()]))
+    done = engine.run(engine.plan("w", "v", nodes), Source([Data(image=Image(url="http://somewhere/x.jpg"))]))
     assert done.failed == {}
     written = {name: result.drafts[0] for name, result in done.nodes.items() if result.drafts}
     assert {

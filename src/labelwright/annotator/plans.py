@@ -78,16 +78,16 @@ def node_of(
     """A node that runs a model version.
 
     Args:
-        called: the id under which the model was asked for, if that was another than its own.
+        called: the id under which the model was asked for; it counts where it is the model's second one.
     """
     info = overridden(output_info(version.wire), override)
     model_type = registry.get(version.model_type_id)
+    # Not simply what was asked for: a model may have got a new id since.
+    shown = called if called == version.model_alias else version.model_id
     return engine.Node(
         id=id,
         type=model_type,
-        model=engine.ModelRef(
-            version.user_id, version.app_id, called or version.model_id, version.id, version.model_name
-        ),
+        model=engine.ModelRef(version.user_id, version.app_id, shown, version.id, version.model_name),
         operator=operator_of(version, info, snap),
         floor=(info.output_config.min_value or FLOOR) if model_type.predicts else 0.0,
         **more,

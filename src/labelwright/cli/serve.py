@@ -215,22 +215,23 @@ def _banner(settings: config.Settings, opened: dict[str, str | None], owner: str
     if settings.database_url is not None:
         lines.append(f"  media           {settings.media_store_url}")
     lines.append(f"  user id         {owner}")
-    shown = "LABELWRIGHT_PAT"
     if token is not None and settings.pat is None:
         lines += [f"  access token    {token}", "                  (shown this once; only its hash is stored)"]
-        shown = token
     address = opened["listen"] or opened["grpc"]
     if token is not None and address:
         host, port = config.parse_address(address)
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (where to connect to, not where to bind)
+        # A token that the environment gave is not repeated here: what is printed may end in a log.
+        chosen = settings.pat is not None
+        more, key = ("; import os", """"Key " + os.environ["LABELWRIGHT_PAT"]""") if chosen else ("", f'"Key {token}"')
         lines += [
             "",
             "Connect with the official client (pip install clarifai-grpc):",
             "",
             "  from clarifai_grpc.channel.clarifai_channel import ClarifaiChannel; "
-            "from clarifai_grpc.grpc.api import service_pb2_grpc, resources_pb2",
+            f"from clarifai_grpc.grpc.api import service_pb2_grpc, resources_pb2{more}",
             f'  stub = service_pb2_grpc.V2Stub(ClarifaiChannel.get_insecure_grpc_channel(base="{host}", port={port}))',
-            f'  metadata = (("authorization", "Key {shown}"),); '
+            f'  metadata = (("authorization", {key}),); '
             f'userDataObject = resources_pb2.UserAppIDSet(user_id="{owner}", app_id="my-app")',
         ]
     print("\n".join([*lines, "", "Ready. Ctrl-C ends."]), flush=True)

@@ -7,16 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from labelwright.protocol import resources
-from labelwright.protocol.dispatch import Server, dispatch
+from labelwright.protocol.dispatch import TURNS, Server, dispatch
 from labelwright.protocol.methods import SERVICE, Method, methods
-
-THREADS = 4
-"""4 threads answered most calls a second on two cores; 16 were 21-41 % slower, fighting for the interpreter."""
 
 HealthServicer = Any
 """The health package ships without types."""
@@ -26,21 +23,33 @@ def _metadata(context: grpc.ServicerContext) -> dict[str, str]:
     return {k.lower(): v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
 
 
+def _reader(method: Method) -> Callable[[bytes], Message | DecodeError]:
+    """Parses requests. One that is no message goes on as its error: raised, gRPC would log a traceback for it."""
+
+    def read(data: bytes) -> Message | DecodeError:
+        try:
+            return method.request.FromString(data)
+        except DecodeError as e:
+            return e
+
+    return read
+
+
 def _handler(server: Server, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
-    def unary(request: Message, context: grpc.ServicerContext) -> Message:
+    def unary(request: Message | DecodeError, context: grpc.ServicerContext) -> Message:
         return dispatch(server, method, request, _metadata(context))
 
-    def unary_stream(request: Message, context: grpc.ServicerContext) -> Iterator[Message]:
+    def unary_stream(request: Message | DecodeError, context: grpc.ServicerContext) -> Iterator[Message]:
         yield dispatch(server, method, request, _metadata(context))
 
-    def stream_unary(requests: Iterator[Message], context: grpc.ServicerContext) -> Message:
+    def stream_unary(requests: Iterator[Message | DecodeError], context: grpc.ServicerContext) -> Message:
         return dispatch(server, method, next(iter(requests), method.request()), _metadata(context))
 
-    def stream_stream(requests: Iterator[Message], context: grpc.ServicerContext) -> Iterator[Message]:
+    def stream_stream(requests: Iterator[Message | DecodeError], context: grpc.ServicerContext) -> Iterator[Message]:
         yield dispatch(server, method, next(iter(requests), method.request()), _metadata(context))
 
     codec: dict[str, Callable[..., Any]] = {
-        "request_deserializer": method.request.FromString,
+        "request_deserializer": _reader(method),
         "response_serializer": method.reply.SerializeToString,
     }
     if method.client_streams:
@@ -57,7 +66,8 @@ def build(server: Server) -> tuple[grpc.Server, HealthServicer]:
     resources.populate()
     limit = server.settings.max_message_bytes
     built = grpc.server(
-        ThreadPoolExecutor(THREADS, thread_name_prefix="call"),
+        # Beside the calls that work, a thread for each that may wait for a prediction.
+        ThreadPoolExecutor(TURNS + server.settings.predict_in_flight, thread_name_prefix="call"),
         options=[
             ("grpc.max_receive_message_length", limit),
             ("grpc.max_send_message_length", limit),

@@ -19,6 +19,9 @@ from labelwright.store.annotations import NewConcept
 BOX_SLACK = 1e-3
 """How far a box may reach over the edge: boxes made of rounded pixels overshoot by a pixel of a thousand."""
 
+MAX_CONCEPTS = 10_000
+"""Different concepts in one call: 50,000 new ones held the store's only writer for 14 seconds."""
+
 Error = type[LabelwrightError]
 
 
@@ -105,7 +108,11 @@ def is_empty(message: Any) -> bool:
 
 
 def register(conn: Connection, app: Row[Any], datas: Iterable[Data]) -> dict[str, Row[Any]]:
-    """The rows of all concepts in ``datas`` by id; those that the app lacks are made."""
+    """The rows of all concepts in ``datas`` by id; those that the app lacks are made.
+
+    Raises:
+        InvalidRequest: there are more than MAX_CONCEPTS.
+    """
     names: dict[str, str] = {}
     for data in datas:
         for place in places(data):
@@ -113,6 +120,8 @@ def register(conn: Connection, app: Row[Any], datas: Iterable[Data]) -> dict[str
                 names[c.id] = names.get(c.id) or c.name
     if not names:
         return {}
+    if len(names) > MAX_CONCEPTS:
+        raise InvalidRequest(f"{len(names)} different concepts in one call; {MAX_CONCEPTS} at most are legal")
     found = concepts.by_ids(conn, app.pk, names)
     missing = {i: name for i, name in names.items() if i not in found}
     if missing:

@@ -15,6 +15,8 @@ from labelwright.protocol.wire import offset_limit, parse, set_time, without
 from labelwright.store import apps, concepts
 
 MAX_CONCEPTS = 128
+MAX_DEFINITION = 64 * 1024
+"""Bytes of a concept's definition: as an app's or a model's notes."""
 
 
 def to_wire(row: Row[Any], app: Row[Any], value: float = 1.0) -> resources_pb2.Concept:
@@ -31,6 +33,12 @@ def to_wire(row: Row[Any], app: Row[Any], value: float = 1.0) -> resources_pb2.C
 
 
 def _wire(concept: resources_pb2.Concept) -> bytes:
+    if concept.name and (problem := free_id_problem(concept.name)):
+        raise ConceptsInvalidRequest(f"name of concept {concept.id!r}: {problem}")
+    if (size := len(concept.definition.encode())) > MAX_DEFINITION:
+        raise ConceptsInvalidRequest(
+            f"definition of concept {concept.id!r} has {size} bytes; {MAX_DEFINITION} at most are legal"
+        )
     return without(concept, "id", "name", "value", "created_at", "app_id", "user_id", "language")
 
 

@@ -31,7 +31,7 @@ from labelwright.protocol.resources.model_wire import (
     to_wire,
 )
 from labelwright.protocol.text_filters import like, order_of, searched
-from labelwright.protocol.wire import SUCCESS, offset_limit, parse, status
+from labelwright.protocol.wire import MAX_PER_PAGE, SUCCESS, offset_limit, parse, status
 from labelwright.store import models, workflows
 
 MAX_MODELS = 128
@@ -170,6 +170,8 @@ _UNSERVED_FILTERS = (
 
 
 def _check_filters(request: service_pb2.ListModelsRequest) -> None:
+    if (count := len(request.model_version_ids)) > MAX_PER_PAGE:
+        raise InvalidRequest(f"{count} model_version_ids given; {MAX_PER_PAGE} at most are legal")
     asked = [f for f in _UNSERVED_FILTERS if getattr(request, f)]
     if asked:
         raise InvalidRequest(

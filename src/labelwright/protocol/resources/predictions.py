@@ -119,7 +119,7 @@ def _predict(call: Call, app: Row[Any], given: Sequence[resources_pb2.Input], **
             inputs=tasks_inputs([(given[i].id or str(i), given[i].data, None) for i in asked]),
             **what,
         )
-        for i, result in zip(asked, call.server.predictor.run(task), strict=True):
+        for i, result in zip(asked, call.server.predict(task), strict=True):
             results[i] = result
     return results
 

@@ -10,7 +10,7 @@ from clarifai_grpc.grpc.api import resources_pb2
 from sqlalchemy import Connection, Row
 
 from labelwright.annotator import plans
-from labelwright.errors import DoesNotExist, ModelDoesNotExist, WorkflowInvalidArgument
+from labelwright.errors import DoesNotExist, ModelDoesNotExist, WorkflowInvalidArgument, WorkflowInvalidGraph
 from labelwright.ids import free_id_problem
 from labelwright.models.catalogue import PUBLIC_APP, PUBLIC_USER
 from labelwright.operators import registry
@@ -56,6 +56,13 @@ def resolve(
         WorkflowInvalidArgument: a node names no model.
         WorkflowInvalidGraph: see `graph.check`.
     """
+    # Before the store is asked: it would be asked for each of them.
+    most = call.server.settings.max_workflow_nodes
+    for workflow_id, nodes in wanted:
+        if len(nodes) > most:
+            raise WorkflowInvalidGraph(
+                f"workflow {workflow_id!r}: the workflow has {len(nodes)} nodes; {most} at most are legal"
+            )
     every = [(f"workflow {workflow_id!r}: node {node.id!r}", node) for workflow_id, nodes in wanted for node in nodes]
     found = _find_models(conn, call, app, every)
     versions = _find_versions(conn, every, found)
