@@ -7,10 +7,11 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
@@ -89,6 +90,7 @@ def serve(**flags: Any) -> None:
             supervisor.stop(WORK_GRACE)
             store.close()
     log.info("stopped")
+    _end()
 
 
 def worker(**flags: Any) -> None:
@@ -108,6 +110,14 @@ def worker(**flags: Any) -> None:
     told.wait()
     supervisor.stop(WORK_GRACE)
     store.close()
+    _end()
+
+
+def _end() -> NoReturn:
+    """End the process: a call that hangs in a thread must not hold it, as the interpreter's own end would."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _prepare(flags: dict[str, Any]) -> config.Settings:

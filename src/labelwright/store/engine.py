@@ -51,7 +51,9 @@ class Store:
             elif parsed.get_backend_name() == "postgresql":
                 if parsed.drivername == "postgresql":
                     parsed = parsed.set(drivername="postgresql+psycopg")
-                self.engine = create_engine(parsed, pool_size=pool, max_overflow=pool, pool_pre_ping=True)
+                self.engine = create_engine(
+                    parsed, pool_size=pool, max_overflow=pool, pool_pre_ping=True, hide_parameters=True
+                )
             else:
                 raise ConfigurationError(
                     f"database_url names {parsed.get_backend_name()!r}; sqlite and postgresql are legal"
@@ -117,7 +119,7 @@ def _turn(path: Path | None) -> Iterator[None]:
 
 
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def on_connect(dbapi: sqlite3.Connection, _record: Any) -> None:

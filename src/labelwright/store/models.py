@@ -92,7 +92,6 @@ _JOINED = (
         model_versions,
         models.c.id.label("model_id"),
         models.c.alias.label("model_alias"),
-        models.c.alias.label("model_alias"),
         models.c.name.label("model_name"),
         models.c.model_type_id,
         models.c.app,

@@ -114,7 +114,8 @@ def _gather(node: Node, done: dict[str, NodeResult], source: Source, failed: dic
     rows, data = [], []
     if not node.inputs:
         rows = [r for r in range(len(source)) if r not in failed and takes(node, source.data[r])]
-        return Batch(source, rows, [source.data[r] for r in rows])
+        data = [source.data[r] for r in rows]
+        return Batch(source, rows, data, _given_vectors(data))
     before = [done[name] for name in node.inputs]
     for row, handed in enumerate(zip(*(b.data for b in before), strict=True)):
         parts = [d for d in handed if d is not None]
@@ -127,6 +128,14 @@ def _gather(node: Node, done: dict[str, NodeResult], source: Source, failed: dic
             vectors = np.stack([b.vectors[r] for r in rows])
             break
     return Batch(source, rows, data, vectors)
+
+
+def _given_vectors(data: Sequence[Data]) -> Vectors | None:
+    """The embeddings that the inputs themselves carry; None unless each has one, all of the same length."""
+    if not data or any(len(d.embeddings) != 1 for d in data):
+        return None
+    given = [np.array(d.embeddings[0].vector, dtype=np.float32) for d in data]
+    return np.stack(given) if len({len(v) for v in given}) == 1 else None
 
 
 def takes(node: Node, data: Data) -> bool:

@@ -10,6 +10,7 @@ from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import Data, Input
 from sqlalchemy import Connection, Row
 
+from labelwright.annotator.intake import TEXT_LIMIT
 from labelwright.errors import (
     DoesNotExist,
     InputDuplicate,
@@ -135,6 +136,9 @@ def _media(data: Data, max_bytes: int) -> tuple[Data, bytes | None, str]:
     content: bytes | None = media.raw.encode() if name == "text" else media.base64
     if content and media.url:
         raise InputInvalidArgument(f"the {name} has both a url and its content; give one of them")
+    if name == "text":
+        # It lies in the row itself, and a page of a listing holds 1,000 of them.
+        max_bytes = min(max_bytes, TEXT_LIMIT)
     if content and len(content) > max_bytes:
         raise InputOverLimit(f"the {name} has {len(content)} bytes; {max_bytes} at most are legal")
     if name == "text":
