@@ -123,7 +123,7 @@ def test_only_overwrite_is_an_action(client: Any, action: str) -> None:
 @pytest.mark.parametrize(
     "bad", [{"name": "x" * 257}, {"name": "a\x00b"}, {"definition": "x" * 65_537}], ids=["long", "NUL", "definition"]
 )
-def test_texts_that_are_no_name_or_too_long_are_refused(client: Any, bad: dict[str, str]) -> None:
+def test_texts_that_are_no_name_or_too_long_are_refused(client: Any, bad: dict[str, Any]) -> None:
     post(client, Concept(id="good"))
     post(client, Concept(id="c", **bad), expect=INVALID)
     reply = patch(client, Concept(id="good", **bad), expect=INVALID)

@@ -26,8 +26,9 @@ def make(
     """What the plan makes of inputs (rows with pk, id, wire, media); None where ``stop`` said so half-way."""
     made: dict[int, Made] = {}
     parsed = [(row, Data.FromString(row.wire)) for row in rows]
-    light = [(row, data) for row, data in parsed if kind_of(data) == "text"]
-    heavy = [(row, data) for row, data in parsed if kind_of(data) != "text"]
+    # Texts that are here already go together; what is fetched, a few at a time.
+    light = [(row, data) for row, data in parsed if data.text.raw]
+    heavy = [(row, data) for row, data in parsed if not data.text.raw]
     chunks = [light] if light else []
     chunks += [heavy[i : i + IMAGES_AT_ONCE] for i in range(0, len(heavy), IMAGES_AT_ONCE)]
     for chunk in chunks:

@@ -10,7 +10,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import Data
 from sqlalchemy import Connection, Row
 
-from labelwright.annotator.labels import take_apart
+from labelwright.annotator.labels import places, take_apart
 from labelwright.annotator.precedence import Said, allowed, said
 from labelwright.errors import LabelwrightError
 from labelwright.operators.values import Draft, Vectors
@@ -49,12 +49,15 @@ def commit_batch(conn: Connection, app: Row[Any], claim: queue.Claim, plan: Plan
     """Write a claimed batch. Inputs that the lease no longer holds are left out.
 
     Args:
+        app: its row, held (`apps.hold`).
         made: input key to what was made of it, for every input of the claim.
     """
+    # App, concepts, inputs: the order in which people's calls lock them, so that nobody waits in a circle.
+    known = _concepts(conn, app, made)
     held = queue.still_held(conn, claim.lease)
     good = {pk: m for pk, m in made.items() if pk in held and m.error is None}
     run = runs.ingest(conn, app.pk, plan.workflow_version_id) if any(m.drafts for m in good.values()) else None
-    wrote, replaced = write_labels(conn, app, plan, good, run, replace=False)
+    wrote, replaced = write_labels(conn, app, plan, good, run, known, replace=False)
     if run is not None:
         runs.count(conn, run, inputs=len(good), wrote=wrote, replaced=replaced)
     failed = {
@@ -79,11 +82,13 @@ def write_labels(
     plan: Plan,
     made: Mapping[int, Made],
     run: int | None,
+    known: Mapping[str, int] | None = None,
     *,
     replace: bool,
 ) -> tuple[int, int]:
     """Write drafts and embeddings of inputs; returns how many annotations were written and replaced.
 
+    ``known``: the keys of the concepts in the drafts, where they have been looked up already.
     ``replace``: what workflows wrote before on these inputs, and no person touched, goes into the journal.
     """
     pks = list(made)
@@ -96,7 +101,7 @@ def write_labels(
             frozen = [(row.input, labels.freeze(row, before.get(row.pk, []))) for row in old]
             runs.write_journal(conn, run, frozen)
         labels.remove(conn, [row.pk for row in old])
-    rows = _rows(conn, app, plan, made, run, words)
+    rows = _rows(plan, made, run, words, known if known is not None else _concepts(conn, app, made))
     annotation_rows.add(conn, app.pk, rows)
     labels.put_embeddings(
         conn, [(pk, version, vector) for pk, m in made.items() for version, vector in m.vectors.items()]
@@ -121,24 +126,30 @@ def standing(conn: Connection, pks: Sequence[int]) -> tuple[dict[int, list[Said]
     return words, automatic
 
 
+def _concepts(conn: Connection, app: Row[Any], made: Mapping[int, Made]) -> dict[str, int]:
+    """The keys of all concepts in the drafts; new ones are made."""
+    names: dict[str, str] = {}
+    for m in made.values():
+        for draft, _ in m.drafts:
+            for part in places(draft.data):
+                names.update((c.id, c.name) for c in part.concepts)
+    return concepts.ensure(conn, app.pk, names) if names else {}
+
+
 def _rows(
-    conn: Connection,
-    app: Row[Any],
     plan: Plan,
     made: Mapping[int, Made],
     run: int | None,
     words: Mapping[int, Sequence[Said]],
+    key: Mapping[str, int],
 ) -> list[NewAnnotation]:
     parts = []
-    names: dict[str, str] = {}
     for pk, m in made.items():
         for draft, model_version in m.drafts:
             data = allowed(draft.data, words.get(pk, ()))
             if data is not None:
                 wire, found = take_apart(data)
-                names.update((label.concept_id, label.name) for label in found)
                 parts.append((pk, draft, model_version, wire, found))
-    key = concepts.ensure(conn, app.pk, names) if names else {}
     return [
         NewAnnotation(
             input=pk,

@@ -140,6 +140,11 @@ class Plans:
             return engine.plan("", "", ())
         return self.of(conn, app, workflow, version)
 
+    def newest(self, conn: Connection, app: Row[Any]) -> str:
+        """The id of the version that `default` would run now; "" for an app without a default workflow."""
+        version = workflows.version(conn, app.default_workflow) if app.default_workflow else None
+        return version.id if version is not None else ""
+
     def of(self, conn: Connection, app: Row[Any], workflow: Row[Any], version: Row[Any]) -> engine.Plan:
         """One version of one workflow, for work in ``app``."""
         key = (app.pk, app.revision, version.pk, version.modified_at)

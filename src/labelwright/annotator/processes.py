@@ -13,13 +13,13 @@ from typing import Any
 
 import cv2
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from labelwright import logs
 from labelwright.annotator.intake import Intake
 from labelwright.annotator.predict import Forecaster
 from labelwright.annotator.rerun import Rerun
-from labelwright.annotator.worker import Annotator, alive, end_expired, work
+from labelwright.annotator.worker import Annotator, alive, end_expired, give_back_owed, work
 from labelwright.config import Settings
 from labelwright.errors import LabelwrightError
 from labelwright.media.blobs import BlobStore
@@ -107,10 +107,8 @@ def main(kind: str, settings: Settings, pipe: Pipe, tasks: Pipe | None) -> None:
 
 def _end_after(seconds: float, store: Store) -> None:
     def cut() -> None:
-        try:
-            give_back_all(store, os.getpid())
-        finally:
-            os._exit(0)
+        give_back_in_time(store, os.getpid())
+        os._exit(0)
 
     timer = threading.Timer(seconds, cut)
     timer.daemon = True
@@ -122,6 +120,23 @@ def give_back_all(store: Store, pid: int) -> None:
     with store.write() as conn:
         for lease in queue.leases_of(conn, pid):
             queue.give_back(conn, lease)
+
+
+def give_back_in_time(store: Store, pid: int, seconds: float = 1.0) -> None:
+    """As `give_back_all`, but for so long at most: a store that doesn't answer must not hold up an end.
+
+    What is not given back so is found at the next start, or when the lease ends.
+    """
+
+    def quietly() -> None:
+        try:
+            give_back_all(store, pid)
+        except (SQLAlchemyError, OSError) as e:
+            log.warning("leases could not be given back now", error=type(e).__name__)
+
+    thread = threading.Thread(target=quietly, name="give-back", daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
 def settle_memory() -> None:
@@ -141,8 +156,10 @@ def thread_count(settings: Settings) -> int:
 def _jobs(settings: Settings, store: Store, blobs: BlobStore, control: Control) -> None:
     reruns = Rerun(store, Intake(settings, blobs), settings.batch)
     holder = queue.this_process()
+    owed: list[str] = []
     while not control.stopping.is_set():
         try:
+            give_back_owed(store, owed)
             # A server without annotators has nobody else who looks.
             end_expired(store)
             with store.read() as conn:
@@ -151,8 +168,10 @@ def _jobs(settings: Settings, store: Store, blobs: BlobStore, control: Control) 
                 with store.write() as conn:
                     job = jobs.claim(conn, holder, seconds=settings.lease)
                 if job is not None:
+                    owed.append(job.lease)
                     with alive(store, job.lease, settings.lease):
                         reruns.carry(job, stop=control.stopping.is_set)
+                    owed.clear()
                 continue
         except OperationalError as e:
             log.warning("the store can't be reached; trying again", error=str(e.orig)[:200])

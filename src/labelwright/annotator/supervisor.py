@@ -121,7 +121,7 @@ class Supervisor:
                 child.process.kill()
                 child.process.join()
                 if child.process.pid is not None:
-                    processes.give_back_all(self._store, child.process.pid)
+                    processes.give_back_in_time(self._store, child.process.pid)
             child.close()
 
     def _start(self, slot: int) -> None:
@@ -146,8 +146,14 @@ class Supervisor:
             slots = {child.process.sentinel: slot for slot, child in self._children.items()}
             # The time-out is for noticing the stop; a death is noticed at once.
             for sentinel in multiprocessing.connection.wait(list(slots), timeout=0.2):
-                if not self._stopping.is_set():
+                if self._stopping.is_set():
+                    return
+                try:
                     self._revive(slots[sentinel])  # type: ignore[index]
+                except Exception:
+                    # No process can be started at the moment, say. This thread is the only one that can do it later.
+                    log.exception("a dead process could not be started again now; trying once more")
+                    self._stopping.wait(BACKOFF[1])
 
     def _revive(self, slot: int) -> None:
         child = self._children[slot]
@@ -160,7 +166,7 @@ class Supervisor:
                 for lease in queue.leases_of(conn, pid or 0):
                     # Status 0: it was told to go (SIGTERM); that counts against nobody.
                     (queue.give_back if code == 0 else queue.take_away)(conn, lease)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, OSError):
             log.exception("a dead process's leases could not be ended now; they end by themselves")
         well = time.monotonic() - child.started > HEALTHY
         self._delay[slot] = BACKOFF[0] if well else min(self._delay[slot] * 2, BACKOFF[1])

@@ -41,6 +41,7 @@ class Annotator:
         self._holder = queue.this_process()
         self._last_app = 0
         self._alone_first = False
+        self._owed: list[str] = []
         self._limit = min(FIRST, settings.batch)
         self._stopping = threading.Event()
 
@@ -55,6 +56,7 @@ class Annotator:
 
     def step(self) -> int:
         """Label one batch; returns how many inputs it had, 0 where none waited."""
+        give_back_owed(self._store, self._owed)
         end_expired(self._store)
         with self._store.read() as conn:
             app_pk = queue.waiting_app(conn, self._last_app)
@@ -78,6 +80,8 @@ class Annotator:
             with alive(self._store, claim.lease, self._settings.lease):
                 finished = self._work(claim)
         except OperationalError:
+            # The store is away, or chose this transaction to end a deadlock: no fault of the inputs.
+            self._owed.append(claim.lease)
             raise
         except Exception as e:
             log.exception("a batch failed as a whole", inputs=len(claim.inputs))
@@ -119,8 +123,15 @@ class Annotator:
         if made is None:
             return False
         with self._store.write() as conn:
-            app = apps.by_pk(conn, claim.app)
-            written = commit.commit_batch(conn, app, claim, plan, made) if app is not None else None
+            # Held until the end: the app can't be deleted under its inputs, and everybody locks it first.
+            app = apps.hold(conn, claim.app)
+            written = None
+            if app is not None:
+                if broken is None and self._plans.newest(conn, app) != plan.workflow_version_id:
+                    # The default workflow changed meanwhile. A re-run that follows the change passes over what is
+                    # being worked on, so these inputs begin anew, with the new one.
+                    return False
+                written = commit.commit_batch(conn, app, claim, plan, made)
         if app is None or written is None:
             # The app was deleted meanwhile; what was fetched for it goes too.
             self._blobs.delete_prefix(str(claim.app))
@@ -142,6 +153,14 @@ class Annotator:
             self._limit = min(self._limit * 2, self._settings.batch)
         elif seconds > SLOW:
             self._limit = max(self._limit // 2, 1)
+
+
+def give_back_owed(store: Store, owed: list[str]) -> None:
+    """Give back the leases that could not be ended while the store was away; this counts against nobody."""
+    while owed:
+        with store.write() as conn:
+            queue.give_back(conn, owed[-1])
+        owed.pop()
 
 
 def end_expired(store: Store) -> None:

@@ -82,6 +82,11 @@ def workflow_keys(conn: Connection, names: Iterable[tuple[str, str, str]]) -> di
     return {(user_id, app_id, workflow_id): pk for user_id, app_id, workflow_id, pk in found}
 
 
+def hold(conn: Connection, pk: int) -> Row[Any] | None:
+    """One app by its key, which can't be deleted until the transaction ends; others may change and hold it too."""
+    return conn.execute(select(apps).where(apps.c.pk == pk).with_for_update(read=True, key_share=True)).first()
+
+
 def by_pk(conn: Connection, pk: int) -> Row[Any] | None:
     """One app by its key."""
     return conn.execute(select(apps).where(apps.c.pk == pk)).first()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -103,19 +104,44 @@ class Store:
 def _turn(path: Path | None) -> Iterator[None]:
     """Wait for one's turn among the writers of a SQLite file.
 
-    SQLite itself waits by sleeping, up to 0.1 s at a time, while the lock is free for most of it; the system
-    wakes the next one at once. Who has no such lock (or writes with another program) still has SQLite's own.
+    SQLite itself waits by sleeping, up to 0.1 s at a time, while the lock is free for most of it; here the next one
+    looks every millisecond. Who has no such lock (another program, a file system without locks), or waited for too
+    long, still has SQLite's own.
     """
     if path is None or fcntl is None:
         yield
         return
-    # A description of its own each time: threads of one process wait for each other too.
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if getattr(_nested, "inside", False):
+        raise RuntimeError("a transaction that writes was begun inside another one of the same thread")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        # A description of its own each time: threads of one process wait for each other too.
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        yield
+        return
+    _nested.inside = True
+    try:
+        _wait_for(lock)
         yield
     finally:
+        _nested.inside = False
         os.close(lock)
+
+
+_nested = threading.local()
+
+
+def _wait_for(lock: int) -> None:
+    until = time.monotonic() + BUSY_SECONDS
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.001)
+        except OSError:
+            return
+        else:
+            return
 
 
 def _sqlite(url: str) -> Engine:

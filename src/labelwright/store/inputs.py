@@ -114,7 +114,7 @@ def remove(conn: Connection, app: int, ids: Iterable[str]) -> list[Row[Any]]:
     query: Select[Any] = select(t.inputs.c.pk, t.inputs.c.id, t.inputs.c.media).where(
         t.inputs.c.app == app, t.inputs.c.id.in_(bindparam("ids", expanding=True))
     )
-    found = list(conn.execute(query.with_for_update(), {"ids": list(ids)}))
+    found = list(conn.execute(query.order_by(t.inputs.c.pk).with_for_update(), {"ids": list(ids)}))
     if found:
         conn.execute(
             delete(t.inputs).where(t.inputs.c.pk.in_(bindparam("pks", expanding=True))),

@@ -126,7 +126,8 @@ def renew(conn: Connection, lease: str, seconds: float) -> bool:
 
 def still_held(conn: Connection, lease: str) -> set[int]:
     """The inputs that a lease still holds, locked until the transaction ends: what was deleted is not among them."""
-    query = select(inputs.c.pk).where(inputs.c.lease == lease).with_for_update()
+    # In order: two that lock several rows in different orders may wait for each other for ever.
+    query = select(inputs.c.pk).where(inputs.c.lease == lease).order_by(inputs.c.pk).with_for_update()
     return {row.pk for row in conn.execute(query)}
 
 

@@ -57,7 +57,7 @@ def following(
 def still_settled(conn: Connection, pks: Iterable[int]) -> set[int]:
     """Those of these inputs that are there and settled, locked until the transaction ends."""
     query = select(inputs.c.pk).where(inputs.c.pk.in_(list(pks)), inputs.c.status_code.in_(_SETTLED))
-    return {row.pk for row in conn.execute(query.with_for_update())}
+    return {row.pk for row in conn.execute(query.order_by(inputs.c.pk).with_for_update())}
 
 
 def finish(conn: Connection, done: Mapping[int, str | None], workflow_version_id: str) -> None:

@@ -79,7 +79,8 @@ def _delete(
         gone = inputs.remove(conn, app.pk, set(ids)) if ids else []
         if ids and not gone:
             raise DoesNotExist(f"app {app.id!r} has no input {', '.join(map(repr, sorted(set(ids))))}")
-    forget_media(call.server.blobs, [row.media for row in gone if row.media is not None])
+    # What a worker fetches lies under the input's own key, and the row names it only once that is committed.
+    forget_media(call.server.blobs, [row.media or f"{app.pk}/u{row.pk}" for row in gone])
     return status_pb2.BaseResponse()
 
 
