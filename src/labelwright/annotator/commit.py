@@ -131,8 +131,12 @@ def _concepts(conn: Connection, app: Row[Any], made: Mapping[int, Made]) -> dict
     names: dict[str, str] = {}
     for m in made.values():
         for draft, _ in m.drafts:
-            for part in places(draft.data):
-                names.update((c.id, c.name) for c in part.concepts)
+            # Most drafts hold concepts of the whole input alone.
+            for c in draft.data.concepts:
+                names[c.id] = c.name
+            if draft.data.regions or draft.data.frames:
+                for part in places(draft.data):
+                    names.update((c.id, c.name) for c in part.concepts)
     return concepts.ensure(conn, app.pk, names) if names else {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data
@@ -140,10 +141,14 @@ def _given_vectors(data: Sequence[Data]) -> Vectors | None:
 
 def takes(node: Node, data: Data) -> bool:
     """Whether an input holds anything that the node can work on: a text is no matter for who looks at images."""
-    if "any" in node.type.inputs:
-        return True
-    present = {field.name for field, _ in data.ListFields()}
-    return any(path.partition("[")[0].partition(".")[0] in present for path in node.type.inputs)
+    wanted = _heads(node.type.inputs)
+    return "any" in wanted or any(field.name in wanted for field, _ in data.ListFields())
+
+
+@cache
+def _heads(paths: tuple[str, ...]) -> frozenset[str]:
+    """The fields of Data in which these paths begin."""
+    return frozenset(path.partition("[")[0].partition(".")[0] for path in paths)
 
 
 def merge(parts: Sequence[Data]) -> Data:
