@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from clarifai_grpc.grpc.api.resources_pb2 import Data
 from sqlalchemy import Connection, Row
 
-from labelwright.annotator.labels import places, take_apart
+from labelwright.annotator.labels import Label, take_apart
 from labelwright.annotator.precedence import Said, allowed, said
 from labelwright.errors import LabelwrightError
 from labelwright.operators.values import Draft, Vectors
@@ -45,19 +45,29 @@ class Written:
     them, since its media lies under the same key."""
 
 
-def commit_batch(conn: Connection, app: Row[Any], claim: queue.Claim, plan: Plan, made: Mapping[int, Made]) -> Written:
+def commit_batch(
+    conn: Connection,
+    app: Row[Any],
+    claim: queue.Claim,
+    plan: Plan,
+    made: Mapping[int, Made],
+    parts: Sequence[Part] | None = None,
+) -> Written:
     """Write a claimed batch. Inputs that the lease no longer holds are left out.
 
     Args:
         app: its row, held (`apps.hold`).
         made: input key to what was made of it, for every input of the claim.
+        parts: the drafts taken apart, where that has been done before others were made to wait.
     """
     # App, concepts, inputs: the order in which people's calls lock them, so that nobody waits in a circle.
-    known = _concepts(conn, app, made)
+    if parts is None:
+        parts = take_drafts_apart(made)
+    known = _concepts(conn, app, parts)
     held = queue.still_held(conn, claim.lease)
     good = {pk: m for pk, m in made.items() if pk in held and m.error is None}
     run = runs.ingest(conn, app.pk, plan.workflow_version_id) if any(m.drafts for m in good.values()) else None
-    wrote, replaced = write_labels(conn, app, plan, good, run, known, replace=False)
+    wrote, replaced = write_labels(conn, app, plan, good, run, (parts, known), replace=False)
     if run is not None:
         runs.count(conn, run, inputs=len(good), wrote=wrote, replaced=replaced)
     failed = {
@@ -82,13 +92,13 @@ def write_labels(
     plan: Plan,
     made: Mapping[int, Made],
     run: int | None,
-    known: Mapping[str, int] | None = None,
+    prepared: tuple[Sequence[Part], Mapping[str, int]] | None = None,
     *,
     replace: bool,
 ) -> tuple[int, int]:
     """Write drafts and embeddings of inputs; returns how many annotations were written and replaced.
 
-    ``known``: the keys of the concepts in the drafts, where they have been looked up already.
+    ``prepared``: the drafts taken apart, and the keys of their concepts, where that has been done already.
     ``replace``: what workflows wrote before on these inputs, and no person touched, goes into the journal.
     """
     pks = list(made)
@@ -101,7 +111,10 @@ def write_labels(
             frozen = [(row.input, labels.freeze(row, before.get(row.pk, []))) for row in old]
             runs.write_journal(conn, run, frozen)
         labels.remove(conn, [row.pk for row in old])
-    rows = _rows(plan, made, run, words, known if known is not None else _concepts(conn, app, made))
+    if prepared is None:
+        parts = take_drafts_apart(made)
+        prepared = parts, _concepts(conn, app, parts)
+    rows = _rows(plan, made, run, words, *prepared)
     annotation_rows.add(conn, app.pk, rows)
     labels.put_embeddings(
         conn, [(pk, version, vector) for pk, m in made.items() for version, vector in m.vectors.items()]
@@ -126,17 +139,28 @@ def standing(conn: Connection, pks: Sequence[int]) -> tuple[dict[int, list[Said]
     return words, automatic
 
 
-def _concepts(conn: Connection, app: Row[Any], made: Mapping[int, Made]) -> dict[str, int]:
+class Part(NamedTuple):
+    """A draft in the form in which it is stored."""
+
+    input: int
+    draft: Draft
+    model_version: str
+    wire: bytes
+    labels: list[Label]
+
+
+def take_drafts_apart(made: Mapping[int, Made]) -> list[Part]:
+    """Every draft in the form in which it is stored."""
+    return [
+        Part(pk, draft, model_version, *take_apart(draft.data))
+        for pk, m in made.items()
+        for draft, model_version in m.drafts
+    ]
+
+
+def _concepts(conn: Connection, app: Row[Any], parts: Sequence[Part]) -> dict[str, int]:
     """The keys of all concepts in the drafts; new ones are made."""
-    names: dict[str, str] = {}
-    for m in made.values():
-        for draft, _ in m.drafts:
-            # Most drafts hold concepts of the whole input alone.
-            for c in draft.data.concepts:
-                names[c.id] = c.name
-            if draft.data.regions or draft.data.frames:
-                for part in places(draft.data):
-                    names.update((c.id, c.name) for c in part.concepts)
+    names = {label.concept_id: label.name for part in parts for label in part.labels}
     return concepts.ensure(conn, app.pk, names) if names else {}
 
 
@@ -145,27 +169,30 @@ def _rows(
     made: Mapping[int, Made],
     run: int | None,
     words: Mapping[int, Sequence[Said]],
+    parts: Sequence[Part],
     key: Mapping[str, int],
 ) -> list[NewAnnotation]:
-    parts = []
-    for pk, m in made.items():
-        for draft, model_version in m.drafts:
-            data = allowed(draft.data, words.get(pk, ()))
-            if data is not None:
-                wire, found = take_apart(data)
-                parts.append((pk, draft, model_version, wire, found))
-    return [
-        NewAnnotation(
-            input=pk,
-            user_id=draft.user_id,
-            status_code=draft.status_code,
-            origin=t.MODEL,
-            wire=wire,
-            concepts=[NewConcept(key[f.concept_id], f.value, f.value, f.slot) for f in found],
-            model_version_id=model_version,
-            workflow_version_id=plan.workflow_version_id,
-            run=run,
-            annotation_info=draft.annotation_info,
+    rows = []
+    for pk, draft, model_version, wire, found in parts:
+        if pk not in made:
+            continue
+        if spoken := words.get(pk):
+            data = allowed(draft.data, spoken)
+            if data is None:
+                continue
+            wire, found = take_apart(data)
+        rows.append(
+            NewAnnotation(
+                input=pk,
+                user_id=draft.user_id,
+                status_code=draft.status_code,
+                origin=t.MODEL,
+                wire=wire,
+                concepts=[NewConcept(key[f.concept_id], f.value, f.value, f.slot) for f in found],
+                model_version_id=model_version,
+                workflow_version_id=plan.workflow_version_id,
+                run=run,
+                annotation_info=draft.annotation_info,
+            )
         )
-        for pk, draft, model_version, wire, found in parts
-    ]
+    return rows

@@ -122,6 +122,7 @@ class Annotator:
             made = batch.make(plan, claim.app, claim.inputs, self._intake, stop=lambda: self.stopping)
         if made is None:
             return False
+        parts = commit.take_drafts_apart(made)
         with self._store.write() as conn:
             # Held until the end: the app can't be deleted under its inputs, and everybody locks it first.
             app = apps.hold(conn, claim.app)
@@ -131,7 +132,7 @@ class Annotator:
                     # The default workflow changed meanwhile. A re-run that follows the change passes over what is
                     # being worked on, so these inputs begin anew, with the new one.
                     return False
-                written = commit.commit_batch(conn, app, claim, plan, made)
+                written = commit.commit_batch(conn, app, claim, plan, made, parts)
         if app is None or written is None:
             # The app was deleted meanwhile; what was fetched for it goes too.
             self._blobs.delete_prefix(str(claim.app))
