@@ -98,11 +98,6 @@ class Supervisor:
         """
         return self._predictions.run(task)
 
-    def pids(self, kind: str) -> list[int]:
-        """The processes of a kind that run now."""
-        found = [c.process.pid for c in list(self._children.values()) if c.kind == kind]
-        return [pid for pid in found if pid is not None]
-
     def stop(self, seconds: float) -> None:
         """End all processes: asked first; after ``seconds`` killed, and what they held given back."""
         self._stopping.set()
