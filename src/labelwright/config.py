@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     max_media_bytes: int = Field(128 * 2**20, ge=1024, description="Bytes that one input's media may have.")
     max_pixels: int = Field(100_000_000, ge=1, description="Pixels that one image may have.")
     max_message_bytes: int = Field(256 * 2**20, ge=2**20, description="Bytes that one gRPC message may have.")
-    batch: int = Field(512, ge=1, le=4096, description="Inputs that a worker claims at once.")
+    batch: int = Field(1024, ge=1, le=4096, description="Inputs that a worker claims at once.")
     lease: float = Field(
         30.0, ge=1, le=3600, description="Seconds after which a silent worker's batch is given to another."
     )

@@ -21,7 +21,14 @@ def new_id() -> str:
     would touch a page of it each. Adding inputs took 98 µs each so, and 132 µs with random ids, at 30,000
     rows. 80 random bits follow.
     """
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    return new_ids(1)[0]
+
+
+def new_ids(count: int) -> list[str]:
+    """Fresh ids as `new_id` makes them, all of one moment: one look at the clock, one draw of random bits."""
+    moment = f"{time.time_ns() // 1_000_000:012x}"
+    bits = secrets.token_hex(10 * count)
+    return [moment + bits[i : i + 20] for i in range(0, 20 * count, 20)]
 
 
 def new_token() -> str:

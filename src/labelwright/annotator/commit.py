@@ -82,8 +82,9 @@ def commit_batch(
         failed=failed,
         workflow_version_id=plan.workflow_version_id,
     )
-    there = queue.states(conn, [pk for pk in made if pk not in held])
-    return Written(wrote, replaced, tuple(pk for pk in made if pk not in held and pk not in there))
+    lost = [pk for pk in made if pk not in held]
+    there = queue.states(conn, lost) if lost else {}
+    return Written(wrote, replaced, tuple(pk for pk in lost if pk not in there))
 
 
 def write_labels(

@@ -32,7 +32,9 @@ def keep(
     filter_others: bool,
 ) -> list[Concept]:
     """The concepts that pass. Scores and thresholds are both the wire's float32, so that equal is equal."""
-    return [c for c in concepts if (passes(c.value, thresholds[c.id]) if c.id in thresholds else not filter_others)]
+    others = not filter_others
+    of = thresholds.get
+    return [c for c in concepts if (passes(c.value, limit) if (limit := of(c.id)) is not None else others)]
 
 
 def make(params: Mapping[str, Any], data: Data, _snapshot: Snapshot) -> Operator:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
-from labelwright.ids import new_id
+from labelwright.ids import new_ids
 from labelwright.store import tables as t
 from labelwright.store.engine import insert_many, next_keys, now
 
@@ -104,7 +104,7 @@ def add(conn: Connection, app: int, rows: Sequence[NewAnnotation]) -> list[str]:
     if not rows:
         return []
     at = now()
-    ids = [row.id or new_id() for row in rows]
+    ids = [row.id or fresh for row, fresh in zip(rows, new_ids(len(rows)), strict=True)]
     pks = next_keys(conn, t.annotations, len(rows))
     insert_many(
         conn,

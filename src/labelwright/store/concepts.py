@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from labelwright.store.engine import insert_or_ignore, now
 from labelwright.store.tables import concepts
@@ -45,10 +45,15 @@ def ensure(conn: Connection, app: int, names: Mapping[str, str]) -> dict[str, in
     return found
 
 
+# Built once, since every batch asks it.
+_KEYS = select(concepts.c.id, concepts.c.pk).where(
+    concepts.c.app == bindparam("of_app"), concepts.c.id.in_(bindparam("ids", expanding=True))
+)
+
+
 def keys(conn: Connection, app: int, ids: Iterable[str]) -> dict[str, int]:
     """Concept id to key, for those of ``ids`` that the app has."""
-    query = select(concepts.c.id, concepts.c.pk).where(concepts.c.app == app, concepts.c.id.in_(list(ids)))
-    return {row.id: row.pk for row in conn.execute(query)}
+    return {row.id: row.pk for row in conn.execute(_KEYS, {"of_app": app, "ids": list(ids)})}
 
 
 def by_ids(conn: Connection, app: int, ids: Iterable[str]) -> dict[str, Row[Any]]:

@@ -30,6 +30,44 @@ DEADLY = (
 )
 
 
+# Built once: SQLAlchemy takes longer to put such a statement together than SQLite to run it, and each batch asks all.
+_FIRST_WAITING = select(func.min(inputs.c.app)).where(inputs.c.status_code == PENDING)
+_NEXT_WAITING = _FIRST_WAITING.where(inputs.c.app > bindparam("after"))
+_TAKE = (
+    update(inputs)
+    .where(
+        inputs.c.pk.in_(
+            select(inputs.c.pk)
+            .where(
+                inputs.c.app == bindparam("of_app"),
+                inputs.c.status_code == PENDING,
+                inputs.c.alone == bindparam("by_itself"),
+            )
+            .order_by(inputs.c.pk)
+            .limit(bindparam("count"))
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .values(status_code=IN_PROGRESS, lease=bindparam("new_lease"))
+    .returning(inputs.c.pk, inputs.c.id, inputs.c.wire, inputs.c.media)
+)
+# In order: two that lock several rows in different orders may wait for each other for ever.
+_HELD = select(inputs.c.pk).where(inputs.c.lease == bindparam("of_lease")).order_by(inputs.c.pk).with_for_update()
+_DONE = (
+    update(inputs)
+    .where(inputs.c.pk.in_(bindparam("pks", expanding=True)))
+    .values(
+        status_code=DONE,
+        status_details="",
+        lease=None,
+        workflow_version_id=bindparam("by_workflow"),
+        modified_at=bindparam("at"),
+    )
+)
+_END_LEASE = delete(leases).where(leases.c.id == bindparam("of_lease"))
+_LATE = select(leases.c.id).where(leases.c.expires_at < bindparam("at"))
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A process that holds leases."""
@@ -70,9 +108,8 @@ def this_process() -> Holder:
 
 def waiting_app(conn: Connection, after: int) -> int | None:
     """The next app with waiting inputs, in a circle behind app ``after``: no app can starve another."""
-    query = select(func.min(inputs.c.app)).where(inputs.c.status_code == PENDING)
-    found: int | None = conn.execute(query.where(inputs.c.app > after)).scalar()
-    return found if found is not None else conn.execute(query).scalar()
+    found: int | None = conn.execute(_NEXT_WAITING, {"after": after}).scalar()
+    return found if found is not None else conn.execute(_FIRST_WAITING).scalar()
 
 
 def claim(
@@ -86,19 +123,7 @@ def claim(
     lease = new_id()
     batch, single = (0, limit), (1, 1)
     for alone, count in (single, batch) if alone_first else (batch, single):
-        chosen = (
-            select(inputs.c.pk)
-            .where(inputs.c.app == app, inputs.c.status_code == PENDING, inputs.c.alone == alone)
-            .order_by(inputs.c.pk)
-            .limit(count)
-            .with_for_update(skip_locked=True)
-        )
-        rows = conn.execute(
-            update(inputs)
-            .where(inputs.c.pk.in_(chosen))
-            .values(status_code=IN_PROGRESS, lease=lease)
-            .returning(inputs.c.pk, inputs.c.id, inputs.c.wire, inputs.c.media)
-        ).all()
+        rows = conn.execute(_TAKE, {"of_app": app, "by_itself": alone, "count": count, "new_lease": lease}).all()
         if rows:
             add_lease(conn, lease, holder, seconds)
             return Claim(lease, app, sorted(rows, key=lambda r: r.pk))
@@ -126,9 +151,7 @@ def renew(conn: Connection, lease: str, seconds: float) -> bool:
 
 def still_held(conn: Connection, lease: str) -> set[int]:
     """The inputs that a lease still holds, locked until the transaction ends: what was deleted is not among them."""
-    # In order: two that lock several rows in different orders may wait for each other for ever.
-    query = select(inputs.c.pk).where(inputs.c.lease == lease).order_by(inputs.c.pk).with_for_update()
-    return {row.pk for row in conn.execute(query)}
+    return set(conn.execute(_HELD, {"of_lease": lease}).scalars())
 
 
 def finish(
@@ -148,18 +171,7 @@ def finish(
     at = now()
     same = [pk for pk, media in done.items() if media is None]
     if same:
-        conn.execute(
-            update(inputs)
-            .where(inputs.c.pk.in_(bindparam("pks", expanding=True)))
-            .values(
-                status_code=DONE,
-                status_details="",
-                lease=None,
-                workflow_version_id=workflow_version_id,
-                modified_at=at,
-            ),
-            {"pks": same},
-        )
+        conn.execute(_DONE, {"pks": same, "by_workflow": workflow_version_id, "at": at})
     by_key = update(inputs).where(inputs.c.pk == bindparam("key"))
     moved = [{"key": pk, "new_media": media} for pk, media in done.items() if media is not None]
     if moved:
@@ -188,14 +200,14 @@ def finish(
                 for pk, (code, details, media) in failed.items()
             ],
         )
-    conn.execute(delete(leases).where(leases.c.id == lease))
+    conn.execute(_END_LEASE, {"of_lease": lease})
 
 
 def give_back(conn: Connection, lease: str) -> None:
     """Let the inputs of a lease wait again; this counts against nobody."""
     conn.execute(update(inputs).where(inputs.c.lease == lease).values(status_code=PENDING, lease=None))
     conn.execute(update(jobs).where(jobs.c.lease == lease).values(state="queued", lease=None))
-    conn.execute(delete(leases).where(leases.c.id == lease))
+    conn.execute(_END_LEASE, {"of_lease": lease})
 
 
 def take_away(conn: Connection, lease: str) -> None:
@@ -216,7 +228,7 @@ def take_away(conn: Connection, lease: str) -> None:
     conn.execute(
         update(jobs).where(jobs.c.lease == lease).values(state="queued", lease=None, strikes=jobs.c.strikes + 1)
     )
-    conn.execute(delete(leases).where(leases.c.id == lease))
+    conn.execute(_END_LEASE, {"of_lease": lease})
 
 
 def leases_of(conn: Connection, pid: int) -> list[str]:
@@ -227,7 +239,7 @@ def leases_of(conn: Connection, pid: int) -> list[str]:
 
 def expired(conn: Connection) -> list[str]:
     """The leases that nobody renewed in time."""
-    return list(conn.execute(select(leases.c.id).where(leases.c.expires_at < now())).scalars())
+    return list(conn.execute(_LATE, {"at": now()}).scalars())
 
 
 def orphaned(conn: Connection) -> list[str]:

@@ -42,18 +42,22 @@ def add(conn: Connection, app: int, kind: str, workflow_version_id: str) -> Row[
     return conn.execute(select(t.runs).where(t.runs.c.id == run_id)).one()
 
 
+# Built once, since every batch counts.
+_COUNT = (
+    update(t.runs)
+    .where(t.runs.c.pk == bindparam("of"))
+    .values(
+        inputs=t.runs.c.inputs + bindparam("more"),
+        wrote=t.runs.c.wrote + bindparam("written"),
+        replaced=t.runs.c.replaced + bindparam("taken"),
+        modified_at=bindparam("at"),
+    )
+)
+
+
 def count(conn: Connection, run: int, *, inputs: int, wrote: int, replaced: int) -> None:
     """Add to a run's counters."""
-    conn.execute(
-        update(t.runs)
-        .where(t.runs.c.pk == run)
-        .values(
-            inputs=t.runs.c.inputs + inputs,
-            wrote=t.runs.c.wrote + wrote,
-            replaced=t.runs.c.replaced + replaced,
-            modified_at=now(),
-        )
-    )
+    conn.execute(_COUNT, {"of": run, "more": inputs, "written": wrote, "taken": replaced, "at": now()})
 
 
 BEGINNING = 6

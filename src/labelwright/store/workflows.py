@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from labelwright.ids import new_id
 from labelwright.store.engine import now
@@ -68,12 +68,21 @@ def by_pks(conn: Connection, pks: Iterable[int]) -> dict[int, Row[Any]]:
     return {row.pk: row for row in conn.execute(query.where(workflows.c.pk.in_(list(pks))))}
 
 
+# Built once, since every batch asks it twice.
+_NEWEST = (
+    select(workflow_versions)
+    .where(workflow_versions.c.workflow == bindparam("of"))
+    .order_by(workflow_versions.c.pk.desc())
+    .limit(1)
+)
+
+
 def version(conn: Connection, workflow: int, version_id: str = "") -> Row[Any] | None:
     """One version of a workflow; "" means the newest."""
-    query = select(workflow_versions).where(workflow_versions.c.workflow == workflow)
     if version_id:
+        query = select(workflow_versions).where(workflow_versions.c.workflow == workflow)
         return conn.execute(query.where(workflow_versions.c.id == version_id)).first()
-    return conn.execute(query.order_by(workflow_versions.c.pk.desc()).limit(1)).first()
+    return conn.execute(_NEWEST, {"of": workflow}).first()
 
 
 def nodes(conn: Connection, version: int) -> list[Row[Any]]:

@@ -118,17 +118,26 @@ def _gather(node: Node, done: dict[str, NodeResult], source: Source, failed: dic
         data = [source.data[r] for r in rows]
         return Batch(source, rows, data, _given_vectors(data))
     before = [done[name] for name in node.inputs]
+    if len(before) == 1:
+        # The common case, without looking for what else there is to be merged with.
+        handed_on = before[0].data
+        rows = [r for r, d in enumerate(handed_on) if d is not None and r not in failed]
+        data = [d for r in rows if (d := handed_on[r]) is not None]
+        return Batch(source, rows, data, _handed_vectors(before, rows))
     for row, handed in enumerate(zip(*(b.data for b in before), strict=True)):
         parts = [d for d in handed if d is not None]
         if parts and row not in failed:
             rows.append(row)
             data.append(parts[0] if len(parts) == 1 else merge(parts))
-    vectors = None
+    return Batch(source, rows, data, _handed_vectors(before, rows))
+
+
+def _handed_vectors(before: Sequence[NodeResult], rows: Sequence[int]) -> Vectors | None:
+    """The embeddings of the first predecessor that has one for each of the rows."""
     for b in before:
-        if rows and all(r in b.vectors for r in rows):
-            vectors = np.stack([b.vectors[r] for r in rows])
-            break
-    return Batch(source, rows, data, vectors)
+        if rows and len(b.vectors) >= len(rows) and all(r in b.vectors for r in rows):
+            return np.stack([b.vectors[r] for r in rows])
+    return None
 
 
 def _given_vectors(data: Sequence[Data]) -> Vectors | None:
@@ -206,16 +215,14 @@ def _reason(node: Node, error: Exception) -> LabelwrightError:
 
 
 def _scatter(node: Node, outputs: list[tuple[Batch, Output]], result: NodeResult) -> None:
+    floor = node.floor if node.type.predicts else 0.0
     for batch, output in outputs:
-        for i, row in enumerate(batch.rows):
-            data = output.data[i]
-            if data is not None and node.type.predicts and node.floor > 0:
-                data = _above_floor(data, node.floor)
-            result.data[row] = data
-            if output.vectors is not None:
-                result.vectors[row] = output.vectors[i]
-            if output.drafts is not None and output.drafts[i]:
-                result.drafts[row] = output.drafts[i]
+        for row, data in zip(batch.rows, output.data, strict=True):
+            result.data[row] = _above_floor(data, floor) if data is not None and floor > 0 else data
+        if output.vectors is not None:
+            result.vectors.update(zip(batch.rows, output.vectors, strict=True))
+        if output.drafts is not None:
+            result.drafts.update((row, drafts) for row, drafts in zip(batch.rows, output.drafts, strict=True) if drafts)
 
 
 def _above_floor(data: Data, floor: float) -> Data:
