@@ -50,6 +50,15 @@ class Settings(BaseSettings):
     )
     grpc: str | None = Field(None, description="A direct address for gRPC alone.")
     http: str | None = Field(None, description="A direct address for HTTP alone.")
+    tls_cert: Path | None = Field(
+        None, description="PEM file with the certificate, and those between it and its root: every address speaks TLS."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's private key.")
+    public_url: str | None = Field(
+        None,
+        description="How clients reach this server, as http://HOST:PORT: the beginning of the addresses of hosted "
+        "media. Default: as the call came in.",
+    )
     workers: int = Field(1, ge=0, le=256, description="Annotator processes that serve starts.")
     user_id: str = Field("owner", description="The owner's user id, used at the first start.")
     pat: SecretStr | None = Field(
@@ -67,7 +76,13 @@ class Settings(BaseSettings):
     fetch_parallel: int = Field(16, ge=1, le=256, description="Inputs of a batch that are fetched at the same time.")
     max_media_bytes: int = Field(128 * 2**20, ge=1024, description="Bytes that one input's media may have.")
     max_pixels: int = Field(100_000_000, ge=1, description="Pixels that one image may have.")
-    max_message_bytes: int = Field(256 * 2**20, ge=2**20, description="Bytes that one gRPC message may have.")
+    max_message_bytes: int = Field(
+        256 * 2**20, ge=2**20, description="Bytes that one message may have, over gRPC or REST."
+    )
+    rate_limit: int = Field(0, ge=0, description="Calls that one key may make a minute. 0: as many as it likes.")
+    hosted_seconds: int = Field(
+        86_400, ge=60, le=30 * 86_400, description="Seconds for which the signed address of an input's media is good."
+    )
     batch: int = Field(1024, ge=1, le=4096, description="Inputs that a worker claims at once.")
     lease: float = Field(
         30.0, ge=1, le=3600, description="Seconds after which a silent worker's batch is given to another."

@@ -72,6 +72,12 @@ class InsufficientScopes(LabelwrightError):
     code, code_name, grpc_code, http_status = 11007, "CONN_INSUFFICIENT_SCOPES", 7, 403
 
 
+class Throttled(LabelwrightError):
+    """Making too many requests."""
+
+    code, code_name, grpc_code, http_status = 11005, "CONN_THROTTLED", 8, 429
+
+
 # --- what is asked for ----------------------------------------------------------------------------
 
 
@@ -85,6 +91,12 @@ class InvalidRequest(LabelwrightError):
     """Invalid request."""
 
     code, code_name, grpc_code, http_status = 11102, "CONN_INVALID_REQUEST", 3, 400
+
+
+class RequestTooLarge(LabelwrightError):
+    """Malformed request."""
+
+    code, code_name, grpc_code, http_status = 11100, "CONN_BAD_REQUEST_FORMAT", 8, 413
 
 
 class DoesNotExist(LabelwrightError):

@@ -1,36 +1,177 @@
-"""Who calls: the key in the authorization metadata."""
+"""Who calls, and what they may: the key in the authorization metadata, its scopes, its rate."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from labelwright.errors import KeyInvalid, KeyNotFound, NoCredentials
+from sqlalchemy import Row
+
+from labelwright.errors import InsufficientScopes, KeyInvalid, KeyNotFound, NoCredentials, Throttled
+from labelwright.protocol.methods import Method
 from labelwright.store import users
 from labelwright.store.engine import Store, now
+
+ALL = "All"
+"""The scope that holds every other."""
+
+REMEMBERED = 1.0
+"""Seconds for which a key that was found is not looked up again: a look-up costs as much as a small call. A key
+that another process deletes may work for so long; one that this process changes is forgotten at once."""
+
+_KEPT = 10_000
+"""Keys that are remembered at most."""
 
 _TOKEN = re.compile(r"[0-9a-f]{32}\Z")
 
 
-def authenticate(store: Store, metadata: Mapping[str, str]) -> str:
-    """The id of the user whose key came with the call.
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a key or a collaborator is allowed."""
 
-    Raises:
-        NoCredentials: there is no ``authorization: Key …``.
-        KeyInvalid: what came can't be a key of ours, or the key has expired.
-        KeyNotFound: it looks like a key, and nobody has it.
+    scopes: frozenset[str]
+    """Names of the API's scopes, such as ``Inputs_Get``; or `ALL`."""
+    endpoints: frozenset[str] = frozenset()
+    """Single RPCs besides, by their gRPC paths."""
+
+    @classmethod
+    def of(cls, scopes: Collection[str], endpoints: Collection[str] | None) -> Rights:
+        """As the store keeps them."""
+        return cls(frozenset(scopes), frozenset(endpoints or ()))
+
+    def missing(self, method: Method) -> frozenset[str]:
+        """The scopes that a call needs beyond these."""
+        if ALL in self.scopes or method.path in self.endpoints:
+            return frozenset()
+        return method.scopes - self.scopes
+
+    def check(self, method: Method, whose: str) -> None:
+        """Pass for a call that is allowed.
+
+        Raises:
+            InsufficientScopes: it is not; says which scopes are missing.
+        """
+        if missing := self.missing(method):
+            raise InsufficientScopes(f"{method.name} needs scopes that {whose} lacks: {', '.join(sorted(missing))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls."""
+
+    user_id: str
+    """"" where the method needs no key and none came."""
+    rights: Rights
+    key: str = ""
+    """The public id of the key."""
+    app: int | None = None
+    """The key of the one app that the caller's key works in; None for a personal access token."""
+
+
+NOBODY = Caller("", Rights(frozenset()))
+
+
+class Authenticator:
+    """Finds keys, remembering the last ones for a second, and counts their calls.
+
+    Args:
+        per_minute: calls that a key may make a minute; 0 sets no limit.
     """
+
+    def __init__(self, store: Store, per_minute: int = 0) -> None:
+        self._store = store
+        self._found: OrderedDict[bytes, tuple[float, Row[Any]]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._rate = Rate(per_minute)
+
+    def caller(self, method: Method, metadata: Mapping[str, str]) -> Caller:
+        """The caller of a method.
+
+        Raises:
+            NoCredentials: there is no ``authorization: Key …``.
+            KeyInvalid: what came can't be a key of ours, or the key has expired.
+            KeyNotFound: it looks like a key, and nobody has it.
+            InsufficientScopes: the key may not call this method.
+            Throttled: the key has made too many calls of late.
+        """
+        if not method.needs_key:
+            return NOBODY
+        key = self._key(_token(metadata))
+        if key.expires_at is not None and key.expires_at <= now():
+            raise KeyInvalid("the key has expired")
+        if key.app is not None and method.personal:
+            raise InsufficientScopes(f"{method.name} needs a personal access token; this key is bound to one app")
+        rights = Rights.of(key.scopes, key.endpoints)
+        rights.check(method, "this key")
+        self._rate.count(key.id)
+        return Caller(key.user_id, rights, key.id, key.app)
+
+    def forget(self) -> None:
+        """Look every key up anew: keys have changed."""
+        with self._lock:
+            self._found.clear()
+
+    def _key(self, token: str) -> Row[Any]:
+        name = users.token_hash(token)
+        with self._lock:
+            known = self._found.get(name)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        with self._store.read() as conn:
+            key = users.find_key(conn, token)
+        if key is None:
+            if _TOKEN.match(token):
+                raise KeyNotFound("nobody has this key: look it up where the server was first started")
+            raise KeyInvalid("Invalid format of key.")
+        with self._lock:
+            self._found[name] = time.monotonic() + REMEMBERED, key
+            while len(self._found) > _KEPT:
+                self._found.popitem(last=False)
+        return key
+
+
+def _token(metadata: Mapping[str, str]) -> str:
+    # Clients that were given a session token send it so; ours have the form and the rights of an access token.
+    if session := metadata.get("x-clarifai-session-token", "").strip():
+        return session
     kind, _, token = metadata.get("authorization", "").strip().partition(" ")
     token = token.strip()
     if kind.lower() != "key" or not token:
         raise NoCredentials("Empty or malformed authorization header. Please provide an API key or session token.")
-    with store.read() as conn:
-        key = users.find_key(conn, token)
-    if key is None:
-        if _TOKEN.match(token):
-            raise KeyNotFound("nobody has this key: look it up where the server was first started")
-        raise KeyInvalid("Invalid format of key.")
-    if key.expires_at is not None and key.expires_at <= now():
-        raise KeyInvalid("the key has expired")
-    user_id: str = key.user_id
-    return user_id
+    return token
+
+
+class Rate:
+    """A bucket of calls for each key, which fills up again as time goes by."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def count(self, key: str) -> None:
+        """Take a call out of a key's bucket.
+
+        Raises:
+            Throttled: the bucket is empty.
+        """
+        if not self._per_minute:
+            return
+        at = time.monotonic()
+        with self._lock:
+            left, when = self._left.pop(key, (float(self._per_minute), at))
+            left = min(float(self._per_minute), left + (at - when) * self._per_minute / 60)
+            enough = left >= 1
+            self._left[key] = (left - enough, at)
+            while len(self._left) > _KEPT:
+                self._left.popitem(last=False)
+        if not enough:
+            raise Throttled(
+                f"this key may make {self._per_minute} calls a minute (setting rate_limit); wait "
+                f"{max(1, round((1 - left) * 60 / self._per_minute))} s and try again"
+            )

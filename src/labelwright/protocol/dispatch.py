@@ -1,29 +1,33 @@
-"""The one dispatcher: every call, whatever brought it, is authenticated, run, put in an envelope and logged here."""
+"""The one dispatcher.
+
+Every call, whatever brought it, is authenticated and authorised, run, put in an envelope, logged and counted here.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
 import structlog
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
+from labelwright import metrics
 from labelwright.annotator.predict import Prediction, Task
 from labelwright.config import Settings
 from labelwright.errors import BadRequestFormat, DoesNotExist, InvalidRequest, LabelwrightError, NotImplementedByServer
 from labelwright.ids import new_id
 from labelwright.media.blobs import BlobStore
 from labelwright.models.catalogue import PUBLIC_APP, PUBLIC_USER
-from labelwright.protocol import auth
+from labelwright.protocol.auth import Authenticator, Caller, Rights
 from labelwright.protocol.methods import Method, methods
 from labelwright.protocol.wire import SUCCESS, error_status
-from labelwright.store import apps
+from labelwright.store import apps, collaborators
 from labelwright.store.engine import Store
 
 log = structlog.get_logger("labelwright.calls")
@@ -58,6 +62,10 @@ class Server:
     """Tell the idle workers that there is something to do."""
     turns: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(TURNS))
     """How many calls work at once; who waits for a prediction lets another work meanwhile."""
+    auth: Authenticator = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "auth", Authenticator(self.store, self.settings.rate_limit))
 
     def predict(self, task: Task) -> list[Prediction]:
         """Have a task predicted, and let other calls work meanwhile.
@@ -78,13 +86,17 @@ class Call:
 
     server: Server
     method: Method
-    user_id: str
-    """The caller; "" where the method needs no key."""
+    caller: Caller
     req_id: str
 
     @property
     def store(self) -> Store:
         return self.server.store
+
+    @property
+    def user_id(self) -> str:
+        """The caller; "" where the method needs no key."""
+        return self.caller.user_id
 
     def owner(self, user_app_id: Any) -> str:
         """The user whose resources are meant: the one named, or the caller."""
@@ -94,31 +106,55 @@ class Call:
     def app(self, conn: Connection, user_app_id: Any, *, change: bool = False) -> Row[Any]:
         """The app that a call is about. ``change``: it is locked until the transaction ends.
 
-        The caller's own apps, and for reading the public one; another user's app is as good as absent.
+        The caller's own apps, those that the caller is a collaborator of, and for reading the public one; another
+        user's app is as good as absent. A key that is bound to an app sees that one alone, which need not be named.
 
         Raises:
             InvalidRequest: no app is named.
-            DoesNotExist: there is none, or it is not the caller's.
+            DoesNotExist: there is none, or the caller may not know of it.
+            InsufficientScopes: a collaborator may not call this method there.
         """
-        owner, app_id = self.owner(user_app_id), str(user_app_id.app_id)
+        owner, app_id, bound = self.owner(user_app_id), str(user_app_id.app_id), self.caller.app
+        if not app_id and bound is not None:
+            row = apps.by_pk(conn, bound)
+            if row is not None and not user_app_id.user_id:
+                owner, app_id = row.user_id, row.id
         if not app_id:
             raise InvalidRequest("user_app_id.app_id is empty: say which app is meant")
-        public = (owner, app_id) == (PUBLIC_USER, PUBLIC_APP)
-        if owner == self.user_id or (public and not change):
-            row = apps.get(conn, owner, app_id, lock=change)
-            if row is not None:
-                return row
+        row = apps.get(conn, owner, app_id, lock=change)
+        if row is not None and (self._public(row, change) or self._lets_in(conn, row)):
+            return row
         raise DoesNotExist(f"there is no app {app_id!r} of user {owner!r} that this key can see")
+
+    @staticmethod
+    def _public(row: Row[Any], change: bool) -> bool:
+        return (row.user_id, row.id) == (PUBLIC_USER, PUBLIC_APP) and not change
+
+    def _lets_in(self, conn: Connection, row: Row[Any]) -> bool:
+        if self.caller.app not in (None, row.pk):
+            return False
+        if row.user_id == self.user_id:
+            return True
+        guest = collaborators.of(conn, row.pk, self.user_id)
+        if guest is None:
+            return False
+        Rights.of(guest.scopes, guest.endpoints).check(self.method, "a collaborator of this app")
+        return True
 
 
 Handler = Callable[[Call, Any], Message]
+StreamHandler = Callable[[Call, Any], Iterable[Message]]
 H = TypeVar("H", bound=Callable[..., Any])
 
-_handlers: dict[str, Handler] = {}
+_handlers: dict[str, Callable[[Call, Any], Any]] = {}
 
 
 def serves(name: str) -> Callable[[H], H]:
-    """Register a handler for an RPC. It returns the reply; a reply without a status means success."""
+    """Register a handler for an RPC.
+
+    It returns the reply, or, where the server's side of the RPC streams, an iterable of replies; a reply without a
+    status means success.
+    """
     if name not in methods():
         raise ValueError(f"the service has no RPC {name!r}")
 
@@ -139,69 +175,125 @@ def served() -> frozenset[str]:
     return frozenset(_handlers)
 
 
+def dispatch(server: Server, method: Method, request: Message | Exception, metadata: Mapping[str, str]) -> Message:
+    """Answer one call. Never raises: what goes wrong is the reply's status.
+
+    Args:
+        request: the message, or why what came is none: a DecodeError, or an error of ours with its own words.
+        metadata: the call's metadata or HTTP headers, names in lower case.
+    """
+    answer = _Answer(server, method, metadata)
+    with server.turns:
+        try:
+            reply = answer.handler()(answer.open(request), request)
+        except Exception as e:  # noqa: BLE001 (the last line of defence: no traceback reaches a client)
+            reply = answer.failed(e)
+        return answer.close(answer.envelope(reply))
+
+
+def dispatch_stream(
+    server: Server, method: Method, request: Message | Exception, metadata: Mapping[str, str]
+) -> Iterator[Message]:
+    """Answer one call of a method whose server side streams: as `dispatch`, a reply after the other.
+
+    Between two replies other calls have their turn. A failure half-way is the status of the last reply.
+    """
+    answer = _Answer(server, method, metadata)
+    replies: Iterator[Message] | None = None
+    while True:
+        with server.turns:
+            try:
+                if replies is None:
+                    replies = iter(answer.handler()(answer.open(request), request))
+                reply = next(replies)
+            except StopIteration:
+                answer.log()
+                return
+            except Exception as e:  # noqa: BLE001 (as above)
+                reply = answer.close(answer.envelope(answer.failed(e)))
+                replies = None
+        if replies is None:
+            yield reply
+            return
+        yield answer.envelope(reply)
+
+
 def _not_served(call: Call, _request: Message) -> Message:
     raise NotImplementedByServer(f"this server does not serve {call.method.name}")
 
 
-def dispatch(server: Server, method: Method, request: Message | DecodeError, metadata: Mapping[str, str]) -> Message:
-    """Answer one call. Never raises: what goes wrong is the reply's status.
+class _Answer:
+    """What stands around a handler: who calls, the envelope, the log line."""
 
-    Args:
-        request: the message, or why what came is none.
-        metadata: the call's metadata or HTTP headers, names in lower case.
-    """
-    with server.turns:
-        return _dispatch(server, method, request, metadata)
+    def __init__(self, server: Server, method: Method, metadata: Mapping[str, str]) -> None:
+        self._server = server
+        self._method = method
+        self._metadata = metadata
+        self._started = time.perf_counter()
+        self._req_id = metadata.get(REQUEST_ID_PREFIX, "")[:64] + new_id()
+        self._user_id = ""
+        self._code: int = SUCCESS
 
+    def handler(self) -> Callable[[Call, Any], Any]:
+        return _handlers.get(self._method.name, _not_served)
 
-def _dispatch(server: Server, method: Method, request: Message | DecodeError, metadata: Mapping[str, str]) -> Message:
-    started = time.perf_counter()
-    req_id = metadata.get(REQUEST_ID_PREFIX, "")[:64] + new_id()
-    user_id = ""
-    try:
-        handler = _handlers.get(method.name, _not_served)
-        if method.needs_key:
-            user_id = auth.authenticate(server.store, metadata)
-        if isinstance(request, DecodeError):
-            raise BadRequestFormat(f"what came is no {method.request.DESCRIPTOR.name}, or is nested too deeply")
-        reply = handler(Call(server=server, method=method, user_id=user_id, req_id=req_id), request)
-    except LabelwrightError as e:
-        reply = method.reply()
-        cast(Any, reply).status.CopyFrom(error_status(e))
-    except DataError as e:
-        # A text that the database can't hold: PostgreSQL has no NUL, for one.
-        log.warning("the store refused a value", rpc=method.name, req_id=req_id, error=str(e.orig)[:200])
-        reply = method.reply()
-        refused = InvalidRequest("the request holds a value that can't be stored, such as a NUL character in a text")
-        cast(Any, reply).status.CopyFrom(error_status(refused))
-    except SQLAlchemyError as e:
-        # Not the exception's own text: it holds the statement with its values, by the megabyte in a long call.
-        where = "".join(traceback.format_tb(e.__traceback__))
-        log.error("the store failed", rpc=method.name, req_id=req_id, error=_cause(e), where=where)
-        reply = _internal(method, f"the store failed ({type(e).__name__}); the log has more under this req_id")
-    except Exception as e:  # the last line of defence: no traceback reaches a client
-        log.exception("a call failed", rpc=method.name, req_id=req_id)
-        reply = _internal(method, f"internal error ({type(e).__name__}); the log has more under this req_id")
-    state = cast(Any, reply).status
-    if state.code == 0:
-        state.code, state.description = SUCCESS, "Ok"
-    state.req_id = req_id
-    log.info(
-        "call",
-        rpc=method.name,
-        user=user_id,
-        code=state.code,
-        ms=round((time.perf_counter() - started) * 1000, 2),
-        req_id=req_id,
-    )
-    return reply
+    def open(self, request: Message | Exception) -> Call:
+        """Authenticate and authorise."""
+        caller = self._server.auth.caller(self._method, self._metadata)
+        self._user_id = caller.user_id
+        if isinstance(request, LabelwrightError):
+            raise request
+        if isinstance(request, Exception):
+            name = self._method.request.DESCRIPTOR.name
+            raise BadRequestFormat(f"what came is no {name}, or is nested too deeply") from request
+        return Call(server=self._server, method=self._method, caller=caller, req_id=self._req_id)
+
+    def failed(self, error: Exception) -> Message:
+        """What a client is told of an error; what only concerns us goes into the log."""
+        name, req_id = self._method.name, self._req_id
+        if isinstance(error, LabelwrightError):
+            return self._error(error)
+        if isinstance(error, DataError):
+            # A text that the database can't hold: PostgreSQL has no NUL, for one.
+            log.warning("the store refused a value", rpc=name, req_id=req_id, error=str(error.orig)[:200])
+            return self._error(
+                InvalidRequest("the request holds a value that can't be stored, such as a NUL character in a text")
+            )
+        if isinstance(error, SQLAlchemyError):
+            # Not the exception's own text: it holds the statement with its values, by the megabyte in a long call.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("the store failed", rpc=name, req_id=req_id, error=_cause(error), where=where)
+            return self._internal(f"the store failed ({type(error).__name__})")
+        log.error("a call failed", rpc=name, req_id=req_id, exc_info=error)
+        return self._internal(f"internal error ({type(error).__name__})")
+
+    def envelope(self, reply: Message) -> Message:
+        """Complete the reply's status."""
+        state = cast(Any, reply).status
+        if state.code == 0:
+            state.code, state.description = SUCCESS, "Ok"
+        state.req_id = self._req_id
+        self._code = state.code
+        return reply
+
+    def close(self, reply: Message) -> Message:
+        self.log()
+        return reply
+
+    def log(self) -> None:
+        seconds = time.perf_counter() - self._started
+        name, code = self._method.name, self._code
+        metrics.call(name, code, seconds)
+        log.info("call", rpc=name, user=self._user_id, code=code, ms=round(seconds * 1000, 2), req_id=self._req_id)
+
+    def _internal(self, details: str) -> Message:
+        return self._error(LabelwrightError(f"{details}; the log has more under this req_id"))
+
+    def _error(self, error: LabelwrightError) -> Message:
+        reply = self._method.reply()
+        cast(Any, reply).status.CopyFrom(error_status(error))
+        return reply
 
 
 def _cause(error: SQLAlchemyError) -> str:
     return f"{type(error).__name__}: {getattr(error, 'orig', None) or error}"[:500]
-
-
-def _internal(method: Method, details: str) -> Message:
-    reply = method.reply()
-    cast(Any, reply).status.CopyFrom(error_status(LabelwrightError(details)))
-    return reply

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from labelwright.errors import DoesNotExist, LabelwrightError
@@ -25,8 +25,8 @@ def error_response(error: LabelwrightError) -> JSONResponse:
     return JSONResponse({"status": status}, status_code=error.http_status)
 
 
-def build_app(ready: Callable[[], bool]) -> Starlette:
-    """The app with ``GET /healthz`` and the API's 404; ``ready`` is asked on the loop and must not wait."""
+def build_app(ready: Callable[[], bool], routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """The app with ``GET /healthz``, these routes, and the API's 404; ``ready`` is asked on the loop, must not wait."""
 
     async def health(_: Request) -> Response:
         if ready():
@@ -38,7 +38,7 @@ def build_app(ready: Callable[[], bool]) -> Starlette:
         return error_response(DoesNotExist(f"nothing is served at {request.method} {request.scope['path']}"))
 
     app = Starlette(
-        routes=[Route("/healthz", health, methods=["GET"])],
+        routes=[Route("/healthz", health, methods=["GET"]), *routes],
         # Starlette would answer 405 to a known path with another method: to the API that is one more unknown call.
         exception_handlers={404: unknown, 405: unknown},
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from clarifai_grpc.grpc.api import service_pb2
+from clarifai_grpc.grpc.auth.scope import scope_pb2
 from clarifai_grpc.grpc.auth.types import types_pb2
 from clarifai_grpc.grpc.auth.util import extension_pb2
 from google.protobuf.descriptor import MethodDescriptor
@@ -28,10 +29,15 @@ class Method:
     server_streams: bool
     needs_key: bool
     """False where anybody may call."""
+    personal: bool
+    """Whether only a person's own token will do, not a key that is bound to an app."""
+    scopes: frozenset[str]
+    """What a key must be allowed for the call, as the names of `Scope`: ``Inputs_Get``."""
 
 
 def _method(descriptor: MethodDescriptor) -> Method:
-    auth = descriptor.GetOptions().Extensions[extension_pb2.cl_auth_type]
+    options = descriptor.GetOptions()
+    auth = options.Extensions[extension_pb2.cl_auth_type]
     return Method(
         name=descriptor.name,
         path=f"/{SERVICE.full_name}/{descriptor.name}",
@@ -40,6 +46,8 @@ def _method(descriptor: MethodDescriptor) -> Method:
         client_streams=descriptor.client_streaming,
         server_streams=descriptor.server_streaming,
         needs_key=auth != types_pb2.NoAuth,
+        personal=auth in (types_pb2.PATAuth, types_pb2.SessionTokenAuth),
+        scopes=frozenset(scope_pb2.S.Name(s) for s in options.Extensions[extension_pb2.cl_depending_scopes]),
     )
 
 

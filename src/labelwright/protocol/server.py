@@ -12,7 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from labelwright.protocol import resources
-from labelwright.protocol.dispatch import TURNS, Server, dispatch
+from labelwright.protocol.dispatch import TURNS, Server, dispatch, dispatch_stream
 from labelwright.protocol.methods import SERVICE, Method, methods
 
 HealthServicer = Any
@@ -40,13 +40,13 @@ def _handler(server: Server, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
         return dispatch(server, method, request, _metadata(context))
 
     def unary_stream(request: Message | DecodeError, context: grpc.ServicerContext) -> Iterator[Message]:
-        yield dispatch(server, method, request, _metadata(context))
+        yield from dispatch_stream(server, method, request, _metadata(context))
 
     def stream_unary(requests: Iterator[Message | DecodeError], context: grpc.ServicerContext) -> Message:
         return dispatch(server, method, next(iter(requests), method.request()), _metadata(context))
 
     def stream_stream(requests: Iterator[Message | DecodeError], context: grpc.ServicerContext) -> Iterator[Message]:
-        yield dispatch(server, method, next(iter(requests), method.request()), _metadata(context))
+        yield from dispatch_stream(server, method, next(iter(requests), method.request()), _metadata(context))
 
     codec: dict[str, Callable[..., Any]] = {
         "request_deserializer": _reader(method),

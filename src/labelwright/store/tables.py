@@ -60,7 +60,16 @@ users = Table(
     "users",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("wire", LargeBinary, nullable=False, server_default=text("''")),
     _time("created_at"),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    # What all servers on one store must share, such as the key that signs the addresses of media.
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
 )
 
 keys = Table(
@@ -73,9 +82,29 @@ keys = Table(
     Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("description", Text, nullable=False, server_default=""),
     Column("type", Text, nullable=False),
+    # Names of the API's scopes, such as Inputs_Get; "All" for every one.
     Column("scopes", JSON, nullable=False),
+    # Single RPCs that it may call besides, by their gRPC paths.
+    Column("endpoints", JSON(none_as_null=True), nullable=True),
+    # The one app that it works in; NULL for a personal access token.
+    Column("app", Big, ForeignKey("apps.pk", ondelete="CASCADE"), nullable=True, index=True),
     _time("created_at"),
     _time("expires_at", nullable=True),
+)
+
+collaborators = Table(
+    "collaborators",
+    metadata,
+    _pk(),
+    _app(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    # As of a key.
+    Column("scopes", JSON, nullable=False),
+    Column("endpoints", JSON(none_as_null=True), nullable=True),
+    _time("created_at"),
+    _time("modified_at"),
+    UniqueConstraint("app", "user_id"),
 )
 
 apps = Table(
@@ -102,6 +131,30 @@ concepts = Table(
     _app(),
     Column("id", Text, nullable=False),
     Column("name", Text, nullable=False),
+    Column("wire", LargeBinary, nullable=False, server_default=text("''")),
+    _time("created_at"),
+    _time("modified_at"),
+    UniqueConstraint("app", "id"),
+)
+
+concept_languages = Table(
+    "concept_languages",
+    metadata,
+    Column("concept", Big, ForeignKey("concepts.pk", ondelete="CASCADE"), primary_key=True),
+    # A tag such as en or pt-BR.
+    Column("language", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("definition", Text, nullable=False, server_default=""),
+    _time("created_at"),
+    _time("modified_at"),
+)
+
+inputs_add_jobs = Table(
+    "inputs_add_jobs",
+    metadata,
+    _pk(),
+    _app(),
+    Column("id", Text, nullable=False),
     Column("wire", LargeBinary, nullable=False, server_default=text("''")),
     _time("created_at"),
     _time("modified_at"),
@@ -253,6 +306,8 @@ inputs = Table(
     Column("lease", Text, nullable=True),
     # 1: run it alone, since a worker died while it was in a batch.
     Column("alone", SmallInteger, nullable=False, server_default="0"),
+    # The job in whose name it was added (a key of inputs_add_jobs); no foreign key: jobs go with their app only.
+    Column("add_job", Big, nullable=True),
     # How many workers died while it was alone in flight.
     Column("strikes", SmallInteger, nullable=False, server_default="0"),
     # The version of the workflow that last labelled it (its API id).
@@ -275,6 +330,13 @@ inputs = Table(
         "lease",
         sqlite_where=text("lease IS NOT NULL"),
         postgresql_where=text("lease IS NOT NULL"),
+    ),
+    Index(
+        "ix_inputs_add_job",
+        "add_job",
+        "status_code",
+        sqlite_where=text("add_job IS NOT NULL"),
+        postgresql_where=text("add_job IS NOT NULL"),
     ),
     Index(
         "ix_inputs_url",
