@@ -60,6 +60,12 @@ class KeyNotFound(LabelwrightError):
     code, code_name, grpc_code, http_status = 11009, "CONN_KEY_NOT_FOUND", 16, 401
 
 
+class SignatureInvalid(LabelwrightError):
+    """Invalid credentials."""
+
+    code, code_name, grpc_code, http_status = 11002, "CONN_CREDENTIALS_INVALID", 16, 401
+
+
 class NoCredentials(LabelwrightError):
     """Invalid request."""
 
@@ -105,6 +111,12 @@ class DoesNotExist(LabelwrightError):
     code, code_name, grpc_code, http_status = 11101, "CONN_DOES_NOT_EXIST", 5, 404
 
 
+class MethodNotAllowed(LabelwrightError):
+    """Method not allowed."""
+
+    code, code_name, grpc_code, http_status = 11103, "CONN_METHOD_NOT_ALLOWED", 12, 405
+
+
 class ExceedsLimits(LabelwrightError):
     """Limits exceeded."""
 
@@ -116,6 +128,12 @@ class ExceedsLimits(LabelwrightError):
 
 class AppDuplicate(LabelwrightError):
     """Application has duplicate ID or name."""
+
+    code, code_name, grpc_code, http_status = 40010, "DATABASE_DUPLICATE_KEY", 6, 409
+
+
+class CollaboratorDuplicate(LabelwrightError):
+    """Collaborator has a duplicate."""
 
     code, code_name, grpc_code, http_status = 40010, "DATABASE_DUPLICATE_KEY", 6, 409
 

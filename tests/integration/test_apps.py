@@ -253,7 +253,8 @@ def test_apps_are_filtered_as_asked(client: Any) -> None:
     assert listed(client, id="DOG*") == ["dogs-2"]
     assert listed(client, id="dog") == []
     assert listed(client, name="fel*") == ["cats"]
-    assert listed(client, name="c?ts") == ["cats"]
+    assert listed(client, name="c*ts") == ["cats"]
+    assert listed(client, name="c?ts") == []
     assert listed(client, search="bar") == ["dogs-2"]
     assert listed(client, search="what fel") == []
     assert listed(client, search="satis they") == ["cats"]
@@ -262,6 +263,48 @@ def test_apps_are_filtered_as_asked(client: Any) -> None:
     assert listed(client, template_only=True) == ["dogs-2"]
     assert listed(client, visibility=Visibility(gettable=Visibility.PUBLIC)) == ["open"]
     assert listed(client, starred_only=True) == []
+
+
+def test_apps_are_sorted_by_relevance_to_a_search(client: Any) -> None:
+    post(
+        client,
+        App(id="a", description="all about dogs"),
+        App(id="my-dogs"),
+        App(id="dogs"),
+        App(id="dogsled", name="A sled"),
+    )
+    assert listed(client, search="dogs", sort_by_relevance=True) == ["dogs", "my-dogs", "dogsled", "a"]
+    assert listed(client, search="dogs", sort_by_relevance=True, sort_ascending=True)[-1] == "dogs"
+    client.call("ListApps", service_pb2.ListAppsRequest(sort_by_relevance=True), expect=INVALID)
+
+
+def test_a_filtered_listing_is_paged_like_any_other(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Fewer at a time than there are apps.
+    monkeypatch.setattr("labelwright.protocol.text_filters.BATCH", 2)
+    post(client, *(App(id=f"a{n}", name=f"name {9 - n}") for n in range(5)))
+    assert listed(client, name="name*") == ["a0", "a1", "a2", "a3", "a4"]
+    assert listed(client, name="name*", page=2, per_page=2) == ["a2", "a3"]
+    assert listed(client, name="name*", page=2, per_page=2, sort_by_name=True, sort_ascending=True) == ["a2", "a1"]
+    assert listed(client, name="name*", page=4, per_page=2) == []
+
+
+def searched(client: Any, name: str = "", **fields: Any) -> list[str]:
+    query = resources_pb2.AppQuery(name=name)
+    request = service_pb2.PostAppsSearchesRequest(app_query=query, **fields)
+    return [a.id for a in client.call("PostAppsSearches", request).apps]
+
+
+def test_apps_are_searched_by_name(client: Any) -> None:
+    post(client, App(id="a", name="General things"), App(id="general-2", notes="generous"), App(id="c"))
+    assert searched(client, "gen*") == ["a", "general-2"]
+    assert searched(client, "General things") == ["a"]
+    assert searched(client, "gen") == []
+    assert searched(client) == ["app", "a", "general-2", "c"]
+    assert searched(client, pagination=service_pb2.Pagination(page=2, per_page=3)) == ["c"]
+    assert searched(client, "*", user_app_id=UserAppIDSet(user_id="clarifai")) == ["main"]
+    assert searched(client, "*", user_app_id=UserAppIDSet(user_id="somebody")) == []
+    too_many = service_pb2.PostAppsSearchesRequest(pagination=service_pb2.Pagination(per_page=1001))
+    client.call("PostAppsSearches", too_many, expect=INVALID)
 
 
 # --- changing -------------------------------------------------------------------------------------
@@ -357,6 +400,37 @@ def test_one_app_changes_by_patch_app(client: Any) -> None:
     request = service_pb2.PatchAppRequest(app=App(id="b", name="By id"), action="overwrite")
     assert client.call("PatchApp", request).app.id == "b"
     assert get(client, "app").app.name == "By path"
+
+
+def details(client: Any, *changes: App, expect: int = 10000, action: str = "overwrite") -> Any:
+    request = service_pb2.PatchAppsDetailsRequest(apps=changes, action=action)
+    return client.call("PatchAppsDetails", request, expect=expect)
+
+
+def test_details_are_notes_description_and_image(client: Any) -> None:
+    post(client, App(id="a", name="name", description="old", notes="kept"))
+    logo = Image(url="https://example.test/logo.png")
+    (app,) = details(client, App(id="a", description="new", image=logo)).apps
+    assert (app.name, app.description, app.notes, app.image.url) == ("name", "new", "kept", logo.url)
+    assert app == get(client, "a").app
+    (app,) = details(client, App(id="a", image=logo), action="remove").apps
+    assert not app.HasField("image")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [App(id="app", name="new"), App(id="app", metadata=struct(a=1)), App(id="app", default_workflow_id="General")],
+)
+def test_nothing_else_is_a_detail(client: Any, change: App) -> None:
+    before = get(client, "app").app
+    reply = details(client, App(id="app", notes="new"), expect=10000)
+    assert reply.apps[0].notes == "new"
+    refused = details(client, change, expect=INVALID)
+    assert "PatchApps" in refused.status.details
+    assert get(client, "app").app.name == before.name
+    details(client, App(id="none", notes="new"), expect=ABSENT)
+    details(client, App(id="app", notes="new"), action="merge", expect=INVALID)
+    details(client, expect=INVALID)
 
 
 def test_an_apps_own_workflow_comes_before_a_public_one(client: Any) -> None:

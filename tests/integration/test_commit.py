@@ -233,7 +233,7 @@ def test_a_batch_is_written_with_its_statuses_and_its_run(world: World) -> None:
         inputs.remove(conn, world.app.pk, [gone])
     with world.store.write() as conn:
         written = commit_batch(conn, world.app, claimed, world.default(), world.made(claimed.inputs))
-    assert written == Written(wrote=2, replaced=0, gone=(d,))
+    assert written == Written(wrote=2, replaced=0, gone=(d,), labelled=2, failed=1)
     assert world.inputs() == {
         a: (t.DONE, "v1"),
         b: (t.FAILED, None),

@@ -12,6 +12,7 @@ from clarifai_grpc.grpc.api.status import status_code_pb2
 from google.protobuf.struct_pb2 import Struct
 
 from labelwright.ids import new_id
+from labelwright.protocol import text_filters
 from labelwright.store import users
 
 ABSENT = status_code_pb2.MODEL_DOES_NOT_EXIST
@@ -444,8 +445,85 @@ def test_listing_filters_sorts_and_pages(client: Any) -> None:
     assert listed(client, starred_only=True) == []
     private = resources_pb2.Visibility(gettable=resources_pb2.Visibility.PRIVATE)
     assert len(listed(client, visibility=private)) == 3
-    reply = client.call("ListModels", service_pb2.ListModelsRequest(license="MIT"), expect=INVALID)
-    assert "license" in reply.status.details
+
+
+def test_listing_by_what_models_are_filed_under(client: Any) -> None:
+    mit = ModelVersion(license="MIT")
+    post(
+        client,
+        threshold("one", toolkits=["tk"], use_cases=["sorting", "review"], languages=["de"], model_version=mit),
+        threshold("two", creator="me", license_type=resources_pb2.OPEN_SOURCE, source=Model.HOSTED),
+        threshold("three", use_cases=["review"]),
+    )
+    assert listed(client, license="MIT") == ["one"]
+    assert listed(client, toolkits=["tk", "other"]) == ["one"]
+    assert listed(client, use_cases=["review"]) == ["one", "three"]
+    assert listed(client, use_cases=["review"], page=2, per_page=1) == ["three"]
+    assert listed(client, languages=["fr"]) == []
+    assert listed(client, creator="me") == ["two"]
+    assert listed(client, license_type=resources_pb2.OPEN_SOURCE, source=Model.HOSTED) == ["two"]
+    assert listed(client, license_type=resources_pb2.CLOSED_SOURCE) == []
+    assert listed(client, min_replicas=1) == []
+    (full,) = get(client, "one").model.languages_full
+    assert (full.id, full.name) == ("de", "de")
+
+
+def test_listing_by_words_their_alternatives_and_the_owner(client: Any) -> None:
+    post(client, threshold("red-cat"), threshold("blue-cat", description="a bird too"), threshold("dog", notes="cat"))
+    assert listed(client, query="cat") == ["red-cat", "blue-cat"], "not the notes"
+    assert listed(client, query="ca") == []
+    assert listed(client, query="cat -blue") == ["red-cat"]
+    assert listed(client, query="dog OR bird cat") == ["blue-cat", "dog"]
+    assert listed(client, search="ca") == ["red-cat", "blue-cat", "dog"]
+    assert listed(client, name=client.user_id) == []
+    assert listed(client, name=client.user_id, filter_by_user_id=True) == ["red-cat", "blue-cat", "dog"]
+    assert listed(client, search=client.user_id) == []
+
+
+def test_relevance_puts_those_first_whose_name_holds_what_is_searched_for(client: Any) -> None:
+    post(client, threshold("a", description="about cats"), threshold("cats"), threshold("b", notes="cats"))
+    assert listed(client, search="cat", sort_by_relevance=True) == ["cats", "a", "b"]
+    assert listed(client, search="cat", sort_by_relevance=True, page=2, per_page=2) == ["b"]
+    listed(client, sort_by_relevance=True, expect=INVALID)
+
+
+def test_versions_are_counted_where_that_is_asked_for(client: Any) -> None:
+    post(client, threshold("a"), threshold("b"))
+    patch(client, threshold("a", ("cat", 0.75)))
+    for asked, counts in (([], [0, 0]), (["counts"], [2, 1]), (["all"], [2, 1])):
+        reply = client.call("ListModels", service_pb2.ListModelsRequest(additional_fields=asked))
+        assert [m.version_count for m in reply.models] == counts
+
+
+def test_a_listing_with_filters_reads_past_one_batch(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_filters, "BATCH", 2)
+    post(client, *[threshold(f"m-{i}", description="odd" if i % 2 else "even") for i in range(7)])
+    assert listed(client, search="odd") == ["m-1", "m-3", "m-5"]
+    assert listed(client, search="even", page=2, per_page=3) == ["m-6"]
+    assert len(listed(client, name="m-*")) == 7
+
+
+# --- searching ------------------------------------------------------------------------------------
+
+
+def search(client: Any, name: str = "", kind: str = "", expect: int = 10000, **asked: Any) -> list[str]:
+    page = service_pb2.Pagination(page=asked.pop("page", 0), per_page=asked.pop("per_page", 0))
+    query = resources_pb2.ModelQuery(name=name, model_type_id=kind)
+    request = service_pb2.PostModelsSearchesRequest(model_query=query, pagination=page, **asked)
+    return [m.id for m in client.call("PostModelsSearches", request, expect=expect).models]
+
+
+def test_models_are_searched_by_name_and_type(client: Any) -> None:
+    post(client, threshold("over-cat"), threshold("under-cat", name="Below"), Model(id="mapper", model_type_id=MAPPER))
+    assert search(client) == ["over-cat", "under-cat", "mapper"]
+    assert search(client, "*CAT") == ["over-cat", "under-cat"]
+    assert search(client, "below") == ["under-cat"]
+    assert search(client, "cat") == []
+    assert search(client, "*", kind=THRESHOLD, page=2, per_page=1) == ["under-cat"]
+    assert search(client, kind=MAPPER) == ["mapper"]
+    assert search(client, page=2, per_page=2) == ["mapper"]
+    assert search(client, "gen*", user_app_id=PUBLIC)[0] == RECOGNITION
+    search(client, per_page=1001, expect=INVALID)
 
 
 def test_a_listing_by_version_shows_that_version(client: Any) -> None:
@@ -629,3 +707,62 @@ def test_deleting(client: Any) -> None:
     assert listed(client) == []
     client.call("DeleteModels", service_pb2.DeleteModelsRequest(delete_all=True))
     assert post(client, threshold("a")).model.id == "a"
+
+
+def test_versions_are_listed_by_concepts_status_and_description(client: Any) -> None:
+    post(client, threshold("a", ("cat", 0.5)))
+    for said, concepts in (("zoo", ["cat", "dog"]), ("farm", ["dog"])):
+        version = ModelVersion(
+            description=said, output_info=info(*((c, 0.5) for c in concepts), concept_threshold_type="GREATER_THAN")
+        )
+        request = service_pb2.PostModelVersionsRequest(model_id="a", model_versions=[version])
+        client.call("PostModelVersions", request)
+
+    def said_in(**asked: Any) -> list[str]:
+        return [v.description for v in versions(client, "a", **asked)]
+
+    assert said_in() == ["farm", "zoo", ""]
+    assert said_in(concept_ids=["dog"]) == ["farm", "zoo"]
+    assert said_in(concept_ids=["dog", "cat"]) == ["zoo"]
+    assert said_in(concept_ids=["bird"]) == []
+    assert said_in(concept_ids=["dog"], page=2, per_page=1) == ["zoo"]
+    assert said_in(sort_by_description=True) == ["zoo", "farm", ""]
+    assert said_in(sort_by_description=True, sort_ascending=True, page=2, per_page=1) == ["farm"]
+    assert said_in(sort_by_status_code=True, sort_ascending=True) == ["", "zoo", "farm"]
+    assert said_in(min_replicas=1) == []
+
+
+def test_a_training_runs_description_is_that_of_its_version(client: Any) -> None:
+    post(client, threshold("a"))
+    request = service_pb2.PostModelVersionsRequest(
+        model_id="a",
+        description="second",
+        model_versions=[ModelVersion(output_info=info(("cat", 0.75), concept_threshold_type=1))],
+    )
+    assert client.call("PostModelVersions", request).model.model_version.description == "second"
+
+
+# --- thresholds as a YAML file of the SDK has them --------------------------------------------------
+
+
+def test_thresholds_among_the_parameters_move_to_their_place(client: Any) -> None:
+    post(client, Model(id="bare", model_type_id=THRESHOLD))
+    listed_ = [{"id": "cat", "value": 0.75}, {"id": "dog", "name": "Dog", "value": 0.5}]
+    params = OutputInfo(params=struct(concept_threshold_type="GREATER_THAN", concepts=listed_))
+    request = service_pb2.PostModelVersionsRequest(model_id="bare", model_versions=[ModelVersion(output_info=params)])
+    model = client.call("PostModelVersions", request).model
+    assert scores(model) == {"cat": 0.75, "dog": 0.5}
+    assert "concepts" not in model.model_version.output_info.params.fields
+    both = threshold("both", ("cat", 0.5))
+    both.output_info.params.update({"concepts": listed_})
+    assert "one place" in post(client, both, expect=ARGUMENT).status.details
+    for wrong in ("cat", [{"nothing": 1}], [3]):
+        bad = Model(id="bad", model_type_id=THRESHOLD)
+        bad.output_info.params.update({"concept_threshold_type": 1, "concepts": wrong})
+        assert "no list of concepts" in post(client, bad, expect=ARGUMENT).status.details
+
+
+def test_a_version_can_not_ask_for_more_concepts_than_a_reply_shows(client: Any) -> None:
+    model = threshold()
+    model.output_info.output_config.max_concepts = 201
+    assert "max_concepts" in post(client, model, expect=ARGUMENT).status.details

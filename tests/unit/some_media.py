@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tempfile
 import threading
-from collections.abc import Iterator
+import wave
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -67,3 +71,25 @@ def loopback_site() -> Iterator[Site]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def wav(seconds: float = 0.1) -> bytes:
+    """A WAV of silence, of one channel and 8 kHz."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(2 * int(8000 * seconds)))
+    return out.getvalue()
+
+
+def video(colours: Sequence[tuple[int, int, int]], rate: float = 10) -> bytes:
+    """An AVI of 64 x 48 pixels with a frame of each colour (RGB), ``rate`` a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/film.avi"
+        writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), rate, (64, 48))
+        for red, green, blue in colours:
+            writer.write(np.full((48, 64, 3), (blue, green, red), np.uint8))
+        writer.release()
+        return Path(path).read_bytes()

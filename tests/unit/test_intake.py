@@ -165,16 +165,46 @@ def test_nodes_get_no_media_bytes_but_everything_else(intake: Intake) -> None:
     assert data == before
 
 
+MOVING, SOUNDING = b"RIFF\x04\0\0\0AVI LIST", b"RIFF\x04\0\0\0WAVEfmt "
+
+
 def test_video_and_audio_are_fetched_and_kept_but_not_decoded(site: Site, intake: Intake, blobs: BlobStore) -> None:
     items = [
-        Item("video", Data(video=Video(url=site.url("/v", b"moving"))), keep_as="1/v"),
-        Item("audio", Data(audio=Audio(base64=b"sounding"))),
+        Item("video", Data(video=Video(url=site.url("/v", MOVING))), keep_as="1/v"),
+        Item("audio", Data(audio=Audio(base64=SOUNDING))),
     ]
     taken = intake.take(items)
     assert (taken.rows, taken.failed, taken.kept) == ([0, 1], {}, {0: "1/v"})
-    assert blobs.get("1/v") == b"moving"
+    assert blobs.get("1/v") == MOVING
     assert taken.source.pixels == [None, None]
     assert taken.source.data[1].audio.base64 == b""
+
+
+def test_what_is_not_what_it_is_said_to_be_fails_alone_and_is_kept(
+    site: Site, intake: Intake, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs.put("1/film", MOVING + b"x" * 10_000)
+    blobs.put("1/noise", SOUNDING)
+    # Of what is kept already the first bytes are enough.
+    monkeypatch.setattr(blobs, "get", None)
+    items = {
+        "film": (Item("", Data(video=Video()), media="1/film"), ""),
+        "sound as a film": (Item("", Data(video=Video()), media="1/noise"), "looks like WAV, not like a video"),
+        "film as a sound": (Item("", Data(audio=Audio(base64=MOVING))), "looks like AVI, not like an audio"),
+        "page as a film": (
+            Item("", Data(video=Video(url=site.url("/p", b"<html>"))), keep_as="1/p"),
+            "looks like a web page or XML, not like a video that can be read; AVI, MP4, MOV",
+        ),
+        "film as a text": (Item("", Data(text=Text(url=site.url("/t", MOVING)))), "looks like AVI, not like a text"),
+        "text": (Item("", Data(text=Text(url=site.url("/ok", "BM, RIFF und Grüße".encode())))), ""),
+    }
+    taken = intake.take([item for item, _ in items.values()])
+    names = list(items)
+    assert {names[i] for i in taken.failed} == {name for name, (_, why) in items.items() if why}
+    for i, error in taken.failed.items():
+        assert isinstance(error, InputUnsupportedFormat)
+        assert items[names[i]][1] in error.details
+    assert blobs.head("1/p", 100) == b"<html>"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import Data
 from sqlalchemy import Row
 
+from labelwright import metrics
 from labelwright.annotator.commit import Made
-from labelwright.annotator.intake import Intake, Item, kind_of
+from labelwright.annotator.intake import Intake, Item
 from labelwright.workflows.engine import Plan, run
 
 IMAGES_AT_ONCE = 16
@@ -24,6 +25,7 @@ def make(
     stop: Callable[[], bool] = lambda: False,
 ) -> dict[int, Made] | None:
     """What the plan makes of inputs (rows with pk, id, wire, media); None where ``stop`` said so half-way."""
+    metrics.batch(len(rows))
     made: dict[int, Made] = {}
     parsed = [(row, Data.FromString(row.wire)) for row in rows]
     # Texts that are here already go together; what is fetched, a few at a time.
@@ -36,7 +38,7 @@ def make(
             return None
         items = [
             # The key of a fetched file follows from the input's, so that a second try writes over the first.
-            Item(row.id, data, media=row.media, keep_as=f"{app}/u{row.pk}" if kind_of(data) != "text" else None)
+            Item(row.id, data, media=row.media, keep_as=f"{app}/u{row.pk}")
             for row, data in chunk
         ]
         made.update(_make(plan, [row.pk for row, _ in chunk], items, intake))
@@ -45,7 +47,9 @@ def make(
 
 def _make(plan: Plan, pks: Sequence[int], items: Sequence[Item], intake: Intake) -> Mapping[int, Made]:
     taken = intake.take(items)
+    laps = metrics.Laps()
     done = run(plan, taken.source)
+    laps.lap("workflow")
     made = {pk: Made() for pk in pks}
     for i, error in taken.failed.items():
         made[pks[i]].error = error

@@ -43,6 +43,8 @@ class Written:
     gone: tuple[int, ...] = ()
     """Inputs that were deleted while this worker was at them; one that another worker took over is not among
     them, since its media lies under the same key."""
+    labelled: int = 0
+    failed: int = 0
 
 
 def commit_batch(
@@ -84,7 +86,8 @@ def commit_batch(
     )
     lost = [pk for pk in made if pk not in held]
     there = queue.states(conn, lost) if lost else {}
-    return Written(wrote, replaced, tuple(pk for pk in lost if pk not in there))
+    gone = tuple(pk for pk in lost if pk not in there)
+    return Written(wrote, replaced, gone, labelled=len(good), failed=len(failed))
 
 
 def write_labels(

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import cv2
 from clarifai_grpc.grpc.api.resources_pb2 import Data
 
+from labelwright import metrics
 from labelwright.config import Settings
 from labelwright.errors import DoesNotExist, InputFailed, InputInvalidArgument, LabelwrightError
+from labelwright.media import formats
 from labelwright.media.blobs import BlobStore
 from labelwright.media.decode import decode_image
 from labelwright.media.fetch import Fetcher
@@ -60,9 +62,14 @@ class Intake:
     def take(self, items: Sequence[Item]) -> Taken:
         """Fetch, keep and decode a batch."""
         failed: dict[int, LabelwrightError] = {}
+        laps = metrics.Laps()
         content = self._content(items, failed)
+        laps.lap("fetch")
         kept = self._keep(items, content, failed)
+        laps.lap("keep")
+        self._check(items, content, failed)
         pixels = self._decode(items, content, failed)
+        laps.lap("decode")
         rows = [i for i in range(len(items)) if i not in failed]
         data = [self._text(items[i], content.get(i)) for i in rows]
         return Taken(Source(data, [pixels.get(i) for i in rows], [items[i].id for i in rows]), rows, failed, kept)
@@ -76,7 +83,9 @@ class Intake:
                 content[i] = given
             elif item.media is not None:
                 try:
-                    content[i] = self._blobs.get(item.media)
+                    # Nobody looks into a video or an audio that is kept already: its first bytes say what it is.
+                    whole = kind_of(item.data) not in ("video", "audio")
+                    content[i] = self._blobs.get(item.media) if whole else self._blobs.head(item.media, formats.HEAD)
                 except DoesNotExist:
                     failed[i] = InputFailed("its media is no longer in the media store; delete it and add it again")
                 except LabelwrightError as e:
@@ -103,6 +112,16 @@ class Intake:
         }
         self._blobs.put_many([(key, content[i]) for i, key in new.items()])
         return new
+
+    @staticmethod
+    def _check(items: Sequence[Item], content: dict[int, bytes], failed: dict[int, LabelwrightError]) -> None:
+        """Whether what is not decoded is what it is said to be. After it was kept: its owner may want to see it."""
+        for i, data in content.items():
+            if (kind := kind_of(items[i].data)) is not None and i not in failed:
+                try:
+                    formats.check(kind, data[: formats.HEAD])
+                except LabelwrightError as e:
+                    failed[i] = e
 
     def _decode(
         self, items: Sequence[Item], content: dict[int, bytes], failed: dict[int, LabelwrightError]

@@ -13,7 +13,7 @@ from labelwright.errors import ModelDoesNotExist
 from labelwright.models.loading import load
 from labelwright.operators import registry
 from labelwright.operators.values import ConceptRef, Operator, Relation, Snapshot
-from labelwright.store import models, relations, workflows
+from labelwright.store import collaborators, models, relations, workflows
 from labelwright.workflows import engine
 
 FLOOR = 0.05
@@ -37,7 +37,7 @@ def snapshot(conn: Connection, app: Row[Any]) -> Snapshot:
             )
             for r in relations.snapshot(conn, app.pk)
         ),
-        people=frozenset((app.user_id,)),
+        people=collaborators.people(conn, app.pk) | {app.user_id},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -15,7 +16,7 @@ import cv2
 import structlog
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from labelwright import logs
+from labelwright import logs, metrics
 from labelwright.annotator.intake import Intake
 from labelwright.annotator.predict import Forecaster
 from labelwright.annotator.rerun import Rerun
@@ -33,6 +34,9 @@ GRACE = 7.0
 """Seconds that a process may use to finish what it is at before it gives it back: the whole server has 10."""
 
 WAKE, STOP = b"w", b"s"
+
+REPORT_EVERY = 1.0
+"""Seconds between two reports of what a process did: who looks at figures looks every few seconds."""
 
 log = structlog.get_logger("labelwright.processes")
 
@@ -80,10 +84,36 @@ class Control:
             self.awake.set()
 
 
-def main(kind: str, settings: Settings, pipe: Pipe, tasks: Pipe | None) -> None:
+class Reports:
+    """What a child notes for the metrics, on its way up to the parent: a thread of its own sends it."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        metrics.keep()
+        self._pipe = pipe
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._send, name="reports", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Send what is left. A parent that does not read can hold this up for 0.5 seconds."""
+        self._ending.set()
+        self._thread.join(0.5)
+
+    def _send(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                ending = self._ending.wait(REPORT_EVERY)
+                if noted := metrics.take():
+                    self._pipe.send(noted)
+                if ending:
+                    return
+
+
+def main(kind: str, settings: Settings, pipe: Pipe, tasks: Pipe | None, reports: Pipe) -> None:
     """What a child process runs."""
     logs.configure(settings.log_level, settings.log_format)
     control = Control(pipe)
+    reporting = Reports(reports)
     cv2.setNumThreads(thread_count(settings))
     registry.populate(settings.plugins)
     settle_memory()
@@ -99,6 +129,7 @@ def main(kind: str, settings: Settings, pipe: Pipe, tasks: Pipe | None) -> None:
         annotator = Annotator(settings, store, blobs)
         control.on_stop(annotator.stop)
         work(annotator, control.wait, settings.poll)
+    reporting.close()
     store.close()
     # Threads of libraries may linger; everything of ours is on disk.
     sys.stderr.flush()

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row
 
+from labelwright import metrics
 from labelwright.annotator import batch
 from labelwright.annotator.commit import Made, write_labels
 from labelwright.annotator.intake import Intake
@@ -132,7 +133,9 @@ class Rerun:
             wrote, replaced = write_labels(conn, app, plan, good, cursor["run"], replace=True)
             runs.count(conn, cursor["run"], inputs=len(good), wrote=wrote, replaced=replaced)
             reruns.finish(conn, {pk: m.media for pk, m in good.items()}, plan.workflow_version_id)
-            return True
+        failed = sum(m.error is not None for m in made.values())
+        metrics.settled(labelled=len(good), failed=failed, annotations=wrote)
+        return True
 
     def _end(self, job: Row[Any], state: str, message: str) -> None:
         with self._store.write() as conn:

@@ -15,6 +15,7 @@ from multiprocessing.context import SpawnProcess
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from labelwright import metrics
 from labelwright.annotator import processes
 from labelwright.annotator.predict import Prediction, Task
 from labelwright.config import Settings
@@ -50,7 +51,9 @@ class Child:
 
     def close(self) -> None:
         """Close our end of the control pipe. That of the tasks is closed with its last user: one may be at it."""
-        self.control.close()
+        if not self.control.closed:
+            metrics.ended(self.kind)
+            self.control.close()
 
 
 class Supervisor:
@@ -124,15 +127,21 @@ class Supervisor:
         theirs, ours = _spawn.Pipe(duplex=False)
         os.set_blocking(ours.fileno(), False)
         their_tasks, our_tasks = _spawn.Pipe() if kind == processes.PREDICTOR else (None, None)
+        reports, their_reports = _spawn.Pipe(duplex=False)
         process = _spawn.Process(
-            target=processes.main, args=(kind, self._settings, theirs, their_tasks), name=f"labelwright-{kind}"
+            target=processes.main,
+            args=(kind, self._settings, theirs, their_tasks, their_reports),
+            name=f"labelwright-{kind}",
         )
         process.start()
         theirs.close()
+        their_reports.close()
         if their_tasks is not None:
             their_tasks.close()
         child = Child(kind, process, ours, our_tasks)
         self._children[slot] = child
+        metrics.started(kind)
+        threading.Thread(target=_count, args=(kind, reports), name=f"reports-{kind}", daemon=True).start()
         if kind == processes.PREDICTOR:
             self._predictions.attach(child)
 
@@ -167,6 +176,14 @@ class Supervisor:
         self._delay[slot] = BACKOFF[0] if well else min(self._delay[slot] * 2, BACKOFF[1])
         if not self._stopping.wait(self._delay[slot]):
             self._start(slot)
+            metrics.RESTARTS.labels(child.kind).inc()
+
+
+def _count(kind: str, reports: Pipe) -> None:
+    """Count what a process reports, until it ends. One that is killed while it speaks is cut off like any other."""
+    with reports, contextlib.suppress(EOFError, OSError):
+        while True:
+            metrics.add(kind, reports.recv())
 
 
 class _Predictions:
@@ -210,7 +227,8 @@ class _Predictions:
                 if self._closed or self._thread is None:
                     raise Overloaded(STOPPED)
                 self._queue.put(waiting)
-            return waiting.wait()
+            with metrics.PREDICTIONS.track_inprogress():
+                return waiting.wait()
         finally:
             self._slots.release()
 

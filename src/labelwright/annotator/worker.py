@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import structlog
 from sqlalchemy.exc import OperationalError
 
+from labelwright import metrics
 from labelwright.annotator import batch, commit
 from labelwright.annotator.intake import Intake
 from labelwright.annotator.plans import Plans
@@ -59,6 +60,7 @@ class Annotator:
 
     def step(self) -> int:
         """Label one batch; returns how many inputs it had, 0 where none waited."""
+        laps = metrics.Laps()
         give_back_owed(self._store, self._owed)
         if time.monotonic() >= self._look_for_expired:
             end_expired(self._store)
@@ -80,6 +82,7 @@ class Annotator:
             )
         if claim is None:
             return 0
+        laps.lap("claim")
         started = time.monotonic()
         try:
             with alive(self._store, claim.lease, self._settings.lease):
@@ -110,8 +113,10 @@ class Annotator:
             held = queue.still_held(conn, claim.lease)
             failed = dict.fromkeys(held, (InputFailed.code, reason, None))
             queue.finish(conn, claim.lease, done={}, failed=failed, workflow_version_id="")
+        metrics.settled(labelled=0, failed=len(held), annotations=0)
 
     def _work(self, claim: queue.Claim) -> bool:
+        laps = metrics.Laps()
         with self._store.read() as conn:
             app = apps.by_pk(conn, claim.app)
             if app is None:
@@ -121,13 +126,16 @@ class Annotator:
                 broken = None
             except LabelwrightError as e:
                 plan, broken = Plan("", "", ()), e
+        laps.lap("plan")
         if broken is not None:
             made: dict[int, commit.Made] | None = {row.pk: commit.Made(error=broken) for row in claim.inputs}
         else:
             made = batch.make(plan, claim.app, claim.inputs, self._intake, stop=lambda: self.stopping)
         if made is None:
             return False
+        laps.again()
         parts = commit.take_drafts_apart(made)
+        laps.lap("prepare")
         with self._store.write() as conn:
             # Held until the end: the app can't be deleted under its inputs, and everybody locks it first.
             app = apps.hold(conn, claim.app)
@@ -138,10 +146,12 @@ class Annotator:
                     # being worked on, so these inputs begin anew, with the new one.
                     return False
                 written = commit.commit_batch(conn, app, claim, plan, made, parts)
+        laps.lap("commit")
         if app is None or written is None:
             # The app was deleted meanwhile; what was fetched for it goes too.
             self._blobs.delete_prefix(str(claim.app))
             return True
+        metrics.settled(labelled=written.labelled, failed=written.failed, annotations=written.wrote)
         for pk in written.gone:
             if (media := made[pk].media) is not None:
                 self._blobs.delete(media)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import labelwright
+from labelwright.cli import keys, users
 from labelwright.errors import LabelwrightError
 
 app = typer.Typer(
@@ -41,6 +42,10 @@ def _address(name: str, help_text: str, default: str) -> Any:
     return typer.Option(name, metavar="HOST:PORT", help=help_text, show_default=default)
 
 
+def _file(name: str, help_text: str) -> Any:
+    return typer.Option(name, metavar="FILE", help=help_text, show_default="plain text")
+
+
 @app.command()
 def serve(
     home: Home = None,
@@ -50,16 +55,20 @@ def serve(
     ] = None,
     grpc: Annotated[str | None, _address("--grpc", "A direct address for gRPC alone.", "closed")] = None,
     http: Annotated[str | None, _address("--http", "A direct address for HTTP alone.", "closed")] = None,
+    tls_cert: Annotated[Path | None, _file("--tls-cert", "PEM file of the certificate: all speaks TLS.")] = None,
+    tls_key: Annotated[Path | None, _file("--tls-key", "PEM file of the certificate's private key.")] = None,
     workers: Workers = None,
 ) -> None:
     """Start the server: the API, the annotators that label what is added, and the predictor.
 
     The first start makes the store and prints the owner's user id and personal access token, once.
     Stop it with Ctrl-C or SIGTERM: it finishes or gives back what it is at, within 10 seconds.
+
+    With a certificate and its key every address takes TLS alone; a renewed certificate needs no restart.
     """
     from labelwright.cli.serve import serve as run_server
 
-    run_server(home=home, listen=listen, grpc=grpc, http=http, workers=workers)
+    run_server(home=home, listen=listen, grpc=grpc, http=http, tls_cert=tls_cert, tls_key=tls_key, workers=workers)
 
 
 @app.command()
@@ -148,6 +157,10 @@ def demo(
     from labelwright.cli.demo import demo as run_demo
 
     run_demo(photos=photos, out=out)
+
+
+app.add_typer(keys.group, name="keys")
+app.add_typer(users.group, name="users")
 
 
 def _version(show: bool) -> None:

@@ -26,10 +26,19 @@ def commands() -> str:
         "# Commands",
         "`labelwright COMMAND --help` says the same. Where a flag is not given, its [setting](settings.md) counts.",
     ]
-    for name, command in group.commands.items():
+    for name, command in _leaves("", group):
         usage = " ".join(["labelwright", name, *(p.metavar or p.name.upper() for p in _arguments(command))])
         parts += [f"## {name}", f"`{usage}`", cleandoc(command.help), "\n".join(_flags(command.params))]
     return "\n\n".join(parts) + "\n"
+
+
+def _leaves(prefix: str, group: Any) -> Iterable[tuple[str, Any]]:
+    """Every command below a group, with its whole name: ``keys create``."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _leaves(f"{prefix}{name} ", command)
+        else:
+            yield f"{prefix}{name}", command
 
 
 def _arguments(command: Any) -> list[Any]:

@@ -25,6 +25,7 @@ from labelwright.ids import new_token, resource_id_problem
 from labelwright.media.blobs import BlobStore
 from labelwright.models.catalogue import PUBLIC_USER
 from labelwright.operators import registry
+from labelwright.protocol import hosted, metrics_page, rest, tls
 from labelwright.protocol import server as grpc_server
 from labelwright.protocol.dispatch import Server
 from labelwright.protocol.frontdoor import Upstream
@@ -44,6 +45,7 @@ CALLS_GRACE, WORK_GRACE = 1.0, 7.5
 def serve(**flags: Any) -> None:
     """Run a server until it is told to stop."""
     settings = _prepare(flags)
+    certificate = tls.load(settings)
     store = Store(settings.store_url)
     schema.upgrade(store)
     seed(store)
@@ -59,12 +61,14 @@ def serve(**flags: Any) -> None:
         wake=supervisor.wake,
     )
     ready = threading.Event()
-    edge = EdgeLoop(build_app(ready.is_set))
+    routes = [*metrics_page.routes(shared), *hosted.routes(shared), *rest.routes(shared)]
+    edge = EdgeLoop(build_app(ready.is_set, routes))
     calls, health = grpc_server.build(shared)
     addresses = settings.addresses
     with _grpc_upstream(calls) as upstream:
-        grpc_port = _bind(calls, addresses.grpc)
-        edge.start(_parsed(addresses.listen), _parsed(addresses.http), upstream)
+        grpc_port = _bind(calls, addresses.grpc, certificate)
+        contexts = certificate.context if certificate else None
+        edge.start(_parsed(addresses.listen), _parsed(addresses.http), upstream, tls=contexts)
         try:
             # Not before the ports are open: a start that fails there must not have used up the token unseen.
             owner, token = _owner(store, settings)
@@ -78,7 +82,7 @@ def serve(**flags: Any) -> None:
                 "grpc": _shown(addresses.grpc, grpc_port),
                 "http": _shown(addresses.http, edge.http_port),
             }
-            _banner(settings, opened, owner, token)
+            _banner(settings, opened, owner, token, certificate)
             told.wait()
             log.info("stopping")
         finally:
@@ -180,7 +184,7 @@ def _grpc_upstream(calls: Any) -> Iterator[Upstream]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _bind(calls: Any, address: str | None) -> int | None:
+def _bind(calls: Any, address: str | None, certificate: tls.Certificate | None) -> int | None:
     if address is None:
         return None
     host, port = config.parse_address(address)
@@ -188,7 +192,12 @@ def _bind(calls: Any, address: str | None) -> int | None:
         # Asked first, since gRPC would write lines of its own about a port that is taken.
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             pass
-        bound: int = calls.add_insecure_port(format_address((host, port)))
+        where = format_address((host, port))
+        bound: int
+        if certificate is None:
+            bound = calls.add_insecure_port(where)
+        else:
+            bound = calls.add_secure_port(where, certificate.grpc_credentials())
     except (RuntimeError, OSError):
         bound = 0
     if not bound:
@@ -213,14 +222,21 @@ def _store_shown(settings: config.Settings) -> str:
     return make_url(settings.database_url).render_as_string(hide_password=True)
 
 
-def _banner(settings: config.Settings, opened: dict[str, str | None], owner: str, token: str | None) -> None:
+def _banner(
+    settings: config.Settings,
+    opened: dict[str, str | None],
+    owner: str,
+    token: str | None,
+    certificate: tls.Certificate | None,
+) -> None:
     lines = [f"Labelwright {labelwright.__version__}", ""]
+    begin = f"{tls.scheme(settings)}://"
     if opened["listen"]:
-        lines.append(f"  gRPC and HTTP   http://{opened['listen']}")
+        lines.append(f"  gRPC and HTTP   {begin}{opened['listen']}")
     if opened["grpc"]:
-        lines.append(f"  gRPC            {opened['grpc']}")
+        lines.append(f"  gRPC            {opened['grpc']}{' over TLS' if certificate else ''}")
     if opened["http"]:
-        lines.append(f"  HTTP            http://{opened['http']}")
+        lines.append(f"  HTTP            {begin}{opened['http']}")
     lines.append(f"  data            {_store_shown(settings)}")
     if settings.database_url is not None:
         lines.append(f"  media           {settings.media_store_url}")
@@ -240,8 +256,18 @@ def _banner(settings: config.Settings, opened: dict[str, str | None], owner: str
             "",
             "  from clarifai_grpc.channel.clarifai_channel import ClarifaiChannel; "
             f"from clarifai_grpc.grpc.api import service_pb2_grpc, resources_pb2{more}",
-            f'  stub = service_pb2_grpc.V2Stub(ClarifaiChannel.get_insecure_grpc_channel(base="{host}", port={port}))',
+            f"  stub = service_pb2_grpc.V2Stub({_channel(host, port, certificate)})",
             f'  metadata = (("authorization", {key}),); '
             f'userDataObject = resources_pb2.UserAppIDSet(user_id="{owner}", app_id="my-app")',
         ]
     print("\n".join([*lines, "", "Ready. Ctrl-C ends."]), flush=True)
+
+
+def _channel(host: str, port: int, certificate: tls.Certificate | None) -> str:
+    """The official client's expression for a channel to this address."""
+    if certificate is None:
+        return f'ClarifaiChannel.get_insecure_grpc_channel(base="{host}", port={port})'
+    # The name is checked against the certificate, and the certificate against the roots.
+    roots = certificate.roots()
+    trust = f", root_certificates_path={str(roots)!r}" if roots else ""
+    return f'ClarifaiChannel.get_grpc_channel(base="{format_address((certificate.host(host), port))}"{trust})'

@@ -23,6 +23,8 @@ MAX_KEY = 512
 
 # No part begins with a dot: ".." is out, and the names of half-written files can't be keys.
 _KEY = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}(?:/[0-9A-Za-z_-][0-9A-Za-z._-]{0,199})*")
+_PIECE = 2**18
+"""Bytes of a piece: a stream of 1 GB/s on loopback with a call of a thread for each; half of that with 64 KiB."""
 _TOGETHER = 64
 """Files that put_many holds open at once; a process may have 256 on some systems."""
 
@@ -85,6 +87,48 @@ class BlobStore:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 raise DoesNotExist(f"no media is kept under {key}") from None
             return data
+
+    def size(self, key: str) -> int:
+        """How many bytes lie under ``key``.
+
+        Raises:
+            DoesNotExist: there are none.
+        """
+        path = self._path(key)
+        with _as_store_error("read"):
+            try:
+                info = self._fs.info(path)
+            except (FileNotFoundError, NotADirectoryError):
+                info = {"type": "none"}
+            if info["type"] != "file":
+                raise DoesNotExist(f"no media is kept under {key}")
+            return int(info["size"])
+
+    def pieces(self, key: str, start: int, length: int) -> Iterator[bytes]:
+        """``length`` bytes from byte ``start`` on, a piece after the other; fewer where fewer are there.
+
+        Raises:
+            DoesNotExist: there are none; before the first piece.
+        """
+        path = self._path(key)
+        with _as_store_error("read"):
+            try:
+                opened = self._fs.open(path, "rb")
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                raise DoesNotExist(f"no media is kept under {key}") from None
+            with opened:
+                opened.seek(start)
+                while length > 0 and (piece := opened.read(min(length, _PIECE))):
+                    length -= len(piece)
+                    yield piece
+
+    def head(self, key: str, length: int) -> bytes:
+        """The first ``length`` bytes, or all where there are fewer.
+
+        Raises:
+            DoesNotExist: there are none.
+        """
+        return b"".join(self.pieces(key, 0, length))
 
     def exists(self, key: str) -> bool:
         path = self._path(key)

@@ -61,7 +61,7 @@ def make(params: Mapping[str, Any], _data: Data, snapshot: Snapshot) -> Operator
     """Build a writer."""
     user_id: str = params["annotation_user_id"]
     if user_id == "me":
-        # As everywhere in the API; only the owner can make models in an app.
+        # A model is the app's, whoever posted it: at work nobody is there whose "me" it could be.
         user_id = snapshot.user_id
     if user_id and user_id not in snapshot.people:
         raise ModelInvalidArgument(

@@ -9,7 +9,8 @@ register(
         id="visual-classifier",
         title="Visual classifier",
         description="Says which concepts an image shows, each with a score.",
-        inputs=("image", "embeddings"),
+        # One entry alone: the SDKs ask for the kind of input where a type names several.
+        inputs=("image",),
         outputs=("concepts",),
         predicts=True,
     )

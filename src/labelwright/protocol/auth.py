@@ -6,19 +6,17 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
 
 from labelwright.errors import InsufficientScopes, KeyInvalid, KeyNotFound, NoCredentials, Throttled
-from labelwright.protocol.methods import Method
+from labelwright.protocol.methods import Method, by_path
+from labelwright.protocol.scopes import ALL, closed
 from labelwright.store import users
 from labelwright.store.engine import Store, now
-
-ALL = "All"
-"""The scope that holds every other."""
 
 REMEMBERED = 1.0
 """Seconds for which a key that was found is not looked up again: a look-up costs as much as a small call. A key
@@ -50,6 +48,24 @@ class Rights:
             return frozenset()
         return method.scopes - self.scopes
 
+    def beyond(self, others: Rights) -> list[str]:
+        """What these lack of others: the names of scopes and the paths of RPCs, sorted; none where they hold all."""
+        if ALL in self.scopes:
+            return []
+        scopes = closed(others.scopes) - self.scopes
+        paths = [p for p in others.endpoints if (m := by_path().get(p)) is None or self.missing(m)]
+        return [*sorted(scopes), *sorted(paths)]
+
+    def within(self, others: Rights) -> Rights:
+        """What both these and others allow: a call is allowed by the result where it is by either."""
+        if ALL in others.scopes:
+            return self
+        if ALL in self.scopes:
+            return others
+        paths = (self.endpoints | others.endpoints) & by_path().keys()
+        both = {p for p in paths if not self.missing(by_path()[p]) and not others.missing(by_path()[p])}
+        return Rights(self.scopes & others.scopes, frozenset(both))
+
     def check(self, method: Method, whose: str) -> None:
         """Pass for a call that is allowed.
 
@@ -71,6 +87,8 @@ class Caller:
     """The public id of the key."""
     app: int | None = None
     """The key of the one app that the caller's key works in; None for a personal access token."""
+    expires_at: int | None = None
+    """When the caller's key ends, in microseconds since 1970; None for never."""
 
 
 NOBODY = Caller("", Rights(frozenset()))
@@ -81,13 +99,15 @@ class Authenticator:
 
     Args:
         per_minute: calls that a key may make a minute; 0 sets no limit.
+        clock: the time by which calls are counted, in seconds.
     """
 
-    def __init__(self, store: Store, per_minute: int = 0) -> None:
+    def __init__(self, store: Store, per_minute: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._found: OrderedDict[bytes, tuple[float, Row[Any]]] = OrderedDict()
+        self._changes = 0
         self._lock = threading.Lock()
-        self._rate = Rate(per_minute)
+        self._rate = Rate(per_minute, clock)
 
     def caller(self, method: Method, metadata: Mapping[str, str]) -> Caller:
         """The caller of a method.
@@ -109,17 +129,18 @@ class Authenticator:
         rights = Rights.of(key.scopes, key.endpoints)
         rights.check(method, "this key")
         self._rate.count(key.id)
-        return Caller(key.user_id, rights, key.id, key.app)
+        return Caller(key.user_id, rights, key.id, key.app, key.expires_at)
 
     def forget(self) -> None:
-        """Look every key up anew: keys have changed."""
+        """Look every key up anew: keys have changed. To be called when the change is on disk."""
         with self._lock:
+            self._changes += 1
             self._found.clear()
 
     def _key(self, token: str) -> Row[Any]:
         name = users.token_hash(token)
         with self._lock:
-            known = self._found.get(name)
+            known, changes = self._found.get(name), self._changes
         if known is not None and known[0] > time.monotonic():
             return known[1]
         with self._store.read() as conn:
@@ -129,6 +150,9 @@ class Authenticator:
                 raise KeyNotFound("nobody has this key: look it up where the server was first started")
             raise KeyInvalid("Invalid format of key.")
         with self._lock:
+            if changes != self._changes:
+                # It may have been read before the change: what it was then must not be remembered.
+                return key
             self._found[name] = time.monotonic() + REMEMBERED, key
             while len(self._found) > _KEPT:
                 self._found.popitem(last=False)
@@ -147,10 +171,15 @@ def _token(metadata: Mapping[str, str]) -> str:
 
 
 class Rate:
-    """A bucket of calls for each key, which fills up again as time goes by."""
+    """A bucket of calls for each key, which fills up again as time goes by.
 
-    def __init__(self, per_minute: int) -> None:
+    Args:
+        clock: the time in seconds, from whenever.
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
+        self._clock = clock
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -162,7 +191,7 @@ class Rate:
         """
         if not self._per_minute:
             return
-        at = time.monotonic()
+        at = self._clock()
         with self._lock:
             left, when = self._left.pop(key, (float(self._per_minute), at))
             left = min(float(self._per_minute), left + (at - when) * self._per_minute / 60)

@@ -23,11 +23,13 @@ from labelwright.config import Settings
 from labelwright.errors import BadRequestFormat, DoesNotExist, InvalidRequest, LabelwrightError, NotImplementedByServer
 from labelwright.ids import new_id
 from labelwright.media.blobs import BlobStore
+from labelwright.media.signing import Signer
 from labelwright.models.catalogue import PUBLIC_APP, PUBLIC_USER
 from labelwright.protocol.auth import Authenticator, Caller, Rights
 from labelwright.protocol.methods import Method, methods
+from labelwright.protocol.public_address import base_url
 from labelwright.protocol.wire import SUCCESS, error_status
-from labelwright.store import apps, collaborators
+from labelwright.store import apps, collaborators, secrets
 from labelwright.store.engine import Store
 
 log = structlog.get_logger("labelwright.calls")
@@ -63,9 +65,12 @@ class Server:
     turns: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(TURNS))
     """How many calls work at once; who waits for a prediction lets another work meanwhile."""
     auth: Authenticator = field(init=False)
+    signer: Signer = field(init=False)
+    """Signs the addresses of media."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "auth", Authenticator(self.store, self.settings.rate_limit))
+        object.__setattr__(self, "signer", Signer(lambda: secrets.get_or_create(self.store, "media")))
 
     def predict(self, task: Task) -> list[Prediction]:
         """Have a task predicted, and let other calls work meanwhile.
@@ -88,6 +93,13 @@ class Call:
     method: Method
     caller: Caller
     req_id: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """The call's metadata or HTTP headers, names in lower case."""
+
+    @property
+    def base_url(self) -> str:
+        """What the addresses of media begin with; "" where none can be given."""
+        return base_url(self.server.settings, self.metadata)
 
     @property
     def store(self) -> Store:
@@ -115,9 +127,9 @@ class Call:
             InsufficientScopes: a collaborator may not call this method there.
         """
         owner, app_id, bound = self.owner(user_app_id), str(user_app_id.app_id), self.caller.app
-        if not app_id and bound is not None:
+        if bound is not None and not (app_id and user_app_id.user_id):
             row = apps.by_pk(conn, bound)
-            if row is not None and not user_app_id.user_id:
+            if row is not None and app_id in ("", row.id) and (not user_app_id.user_id or owner == row.user_id):
                 owner, app_id = row.user_id, row.id
         if not app_id:
             raise InvalidRequest("user_app_id.app_id is empty: say which app is meant")
@@ -125,6 +137,20 @@ class Call:
         if row is not None and (self._public(row, change) or self._lets_in(conn, row)):
             return row
         raise DoesNotExist(f"there is no app {app_id!r} of user {owner!r} that this key can see")
+
+    def may_read(self, conn: Connection, app: Row[Any]) -> bool:
+        """Whether `app` would give this app to somebody who names it and only reads.
+
+        Raises:
+            InsufficientScopes: a collaborator may not call this method there.
+        """
+        return self._public(app, False) or self._lets_in(conn, app)
+
+    def rights(self, conn: Connection, app: Row[Any]) -> Rights:
+        """What the caller may do in an app that `app` gave: what the key allows and, to a collaborator, the owner."""
+        guest = None if app.user_id == self.user_id else collaborators.of(conn, app.pk, self.user_id)
+        mine = self.caller.rights
+        return mine if guest is None else mine.within(Rights.of(guest.scopes, guest.endpoints))
 
     @staticmethod
     def _public(row: Row[Any], change: bool) -> bool:
@@ -218,6 +244,16 @@ def dispatch_stream(
         yield answer.envelope(reply)
 
 
+def call_of(server: Server, name: str, metadata: Mapping[str, str]) -> Call:
+    """A call of an RPC for what is served beside it, by the same keys, scopes and rates.
+
+    Raises:
+        LabelwrightError: as `Authenticator.caller`.
+    """
+    method = methods()[name]
+    return Call(server=server, method=method, caller=server.auth.caller(method, metadata), req_id=new_id())
+
+
 def _not_served(call: Call, _request: Message) -> Message:
     raise NotImplementedByServer(f"this server does not serve {call.method.name}")
 
@@ -246,7 +282,7 @@ class _Answer:
         if isinstance(request, Exception):
             name = self._method.request.DESCRIPTOR.name
             raise BadRequestFormat(f"what came is no {name}, or is nested too deeply") from request
-        return Call(server=self._server, method=self._method, caller=caller, req_id=self._req_id)
+        return Call(self._server, self._method, caller, self._req_id, self._metadata)
 
     def failed(self, error: Exception) -> Message:
         """What a client is told of an error; what only concerns us goes into the log."""
@@ -291,7 +327,10 @@ class _Answer:
 
     def _error(self, error: LabelwrightError) -> Message:
         reply = self._method.reply()
-        cast(Any, reply).status.CopyFrom(error_status(error))
+        state = cast(Any, reply).status
+        state.CopyFrom(error_status(error))
+        # Several errors may share a code: over HTTP this tells them apart.
+        state.http_status_code = error.http_status
         return reply
 
 

@@ -3,8 +3,8 @@
 The first bytes decide. A gRPC client opens with HTTP/2's 24-byte preface; nothing else may. What follows
 is copied both ways unread, so neither server knows of the door, and the door knows nothing of calls.
 
-Under TLS the decision would come from ALPN once the handshake is done (``Connection.opened``); the bytes
-would flow through the same two ends.
+Under TLS the door does the handshake, and the servers behind it see plain bytes. A client that agreed on h2
+by ALPN is sent to gRPC; of any other the first decrypted bytes decide.
 """
 
 from __future__ import annotations
@@ -14,15 +14,20 @@ import contextlib
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
+from labelwright import metrics
 from labelwright.protocol.listeners import Address, open_listeners
+from labelwright.protocol.tls import Contexts
+from labelwright.protocol.tls_transport import TlsTransport
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FIRST_BYTES_TIMEOUT = 30.0
+"""Seconds in which a client must have said what it speaks, a TLS handshake included."""
 CONNECT_TIMEOUT = 10.0
 DRAIN_PROBE = 30.0
 """Seconds in which a closed connection must take at least one of the bytes that still wait for it."""
@@ -177,9 +182,14 @@ class Connection:
 
     def _sniff(self, data: bytes) -> None:
         self._first += data
-        grpc = is_grpc(self._first)
+        grpc = True if self._agreed_on_h2() else is_grpc(self._first)
         if grpc is not None:
             self._join(grpc=grpc)
+
+    def _agreed_on_h2(self) -> bool:
+        transport = self.client.transport
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object") if transport else None
+        return tls is not None and tls.selected_alpn_protocol() == "h2"
 
     def _join(self, *, grpc: bool) -> None:
         self._timer.cancel()
@@ -225,14 +235,25 @@ class FrontDoor:
     """The splicer. Use it from one asyncio loop.
 
     ``listen`` is (host, port), port 0 for any free one. At most ``max_connections`` are open at once; more
-    wait in the system's backlog until one closes.
+    wait in the system's backlog until one closes. ``tls`` gives the context for each new connection; without
+    it they are plain.
     """
 
-    def __init__(self, listen: Address, grpc: Upstream, http: Upstream, *, max_connections: int = 1024) -> None:
+    def __init__(
+        self,
+        listen: Address,
+        grpc: Upstream,
+        http: Upstream,
+        *,
+        max_connections: int = 1024,
+        tls: Contexts | None = None,
+    ) -> None:
         self._listen = listen
         self._grpc, self._http = grpc, http
+        self._tls = tls
         self._max = max_connections
         self._open: set[Connection] = set()
+        self._counted = 0
         self._listeners: list[socket.socket] = []
         self._acceptors: list[asyncio.Task[None]] = []
         self._room = asyncio.Event()
@@ -294,7 +315,8 @@ class FrontDoor:
             self._count()
             try:
                 _notice_the_dead(sock)
-                await loop.connect_accepted_socket(partial(_same, connection.client), sock)
+                end = TlsTransport(self._tls(), connection.client) if self._tls else connection.client
+                await loop.connect_accepted_socket(partial(_same, end), sock)
             except OSError as e:
                 # Gone between the two lines: it was reset before it was set up.
                 logger.debug("a connection went before it was set up: %s", e)
@@ -310,7 +332,10 @@ class FrontDoor:
         self._count()
 
     def _count(self) -> None:
-        """Keep the two events true to the number of connections."""
+        """Keep the two events, and the gauge, true to the number of connections."""
+        # What it changed by: there may be a second door, for HTTP over TLS.
+        metrics.CONNECTIONS.inc(len(self._open) - self._counted)
+        self._counted = len(self._open)
         for event, true in ((self._room, len(self._open) < self._max), (self._idle, not self._open)):
             if true:
                 event.set()
@@ -318,8 +343,8 @@ class FrontDoor:
                 event.clear()
 
 
-def _same(end: End) -> End:
-    return end
+def _same(protocol: asyncio.Protocol) -> asyncio.Protocol:
+    return protocol
 
 
 def _notice_the_dead(sock: socket.socket) -> None:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from labelwright.protocol.frontdoor import FrontDoor, Upstream
 from labelwright.protocol.http import HttpServer
 from labelwright.protocol.listeners import Address
+from labelwright.protocol.tls import Contexts
 
 UNIX_SOCKETS = hasattr(socket, "AF_UNIX")
 FORCE = 5.0
@@ -52,11 +53,12 @@ class EdgeLoop:
         grpc_upstream: Upstream | None,
         *,
         max_connections: int = 1024,
+        tls: Contexts | None = None,
     ) -> None:
         """Open the addresses; returns once both are served.
 
         ``listen`` takes gRPC and HTTP and needs ``grpc_upstream``; ``http`` takes HTTP alone. Port 0 asks
-        for any free one.
+        for any free one. With ``tls``, which gives the context for each new connection, both speak TLS.
 
         Raises:
             ConfigurationError: an address can't be opened; says which, why, and what to do.
@@ -68,7 +70,7 @@ class EdgeLoop:
         if listen is not None and grpc_upstream is None:
             raise ValueError("listen takes gRPC calls as well: say with grpc_upstream which server answers them")
         started: Future[None] = Future()
-        work = self._work(listen, http, grpc_upstream, max_connections, started)
+        work = self._work(listen, http, grpc_upstream, max_connections, tls, started)
         self._thread = threading.Thread(target=asyncio.run, args=(work,), name="labelwright-edge", daemon=True)
         self._thread.start()
         try:
@@ -103,6 +105,7 @@ class EdgeLoop:
         http: Address | None,
         grpc_upstream: Upstream | None,
         max_connections: int,
+        tls: Contexts | None,
         started: Future[None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -110,18 +113,25 @@ class EdgeLoop:
         parts: list[HttpServer | FrontDoor] = []
         with _private_folder() as folder:
             try:
-                if http is not None:
+                if http is not None and tls is None:
                     direct = HttpServer(self._app, address=http)
                     await direct.start()
                     parts.append(direct)
                     self._http_port = direct.port
-                if listen is not None and grpc_upstream is not None:
+                if listen is not None or (http is not None and tls is not None):
                     inner, upstream = await self._behind_the_door(folder)
                     parts.append(inner)
-                    door = FrontDoor(listen, grpc_upstream, upstream, max_connections=max_connections)
-                    await door.start()
-                    parts.append(door)
-                    self._listen_port = door.port
+                    if http is not None and tls is not None:
+                        # A door with HTTP behind it whatever is said: one place does TLS for both addresses.
+                        door = FrontDoor(http, upstream, upstream, max_connections=max_connections, tls=tls)
+                        await door.start()
+                        parts.append(door)
+                        self._http_port = door.port
+                    if listen is not None and grpc_upstream is not None:
+                        door = FrontDoor(listen, grpc_upstream, upstream, max_connections=max_connections, tls=tls)
+                        await door.start()
+                        parts.append(door)
+                        self._listen_port = door.port
                 started.set_result(None)
                 await self._asked_to_stop.wait()
             except BaseException as e:

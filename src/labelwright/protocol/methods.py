@@ -55,3 +55,9 @@ def _method(descriptor: MethodDescriptor) -> Method:
 def methods() -> dict[str, Method]:
     """Every RPC of the service by its name."""
     return {m.name: _method(m) for m in SERVICE.methods}
+
+
+@cache
+def by_path() -> dict[str, Method]:
+    """Every RPC of the service by its gRPC path."""
+    return {m.path: m for m in methods().values()}

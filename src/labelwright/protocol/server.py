@@ -20,7 +20,11 @@ HealthServicer = Any
 
 
 def _metadata(context: grpc.ServicerContext) -> dict[str, str]:
-    return {k.lower(): v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+    found = {k.lower(): v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+    # By which name the client came: gRPC keeps it out of the metadata, and has no public way to ask for it.
+    details = getattr(getattr(context, "_rpc_event", None), "call_details", None)
+    found[":authority"] = (getattr(details, "host", None) or b"").decode("ascii", "replace")
+    return found
 
 
 def _reader(method: Method) -> Callable[[bytes], Message | DecodeError]:

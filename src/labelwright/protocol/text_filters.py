@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+BATCH = 500
+"""Rows that are read at a time where what is filtered by lies in their messages."""
 
 
 def like(text: str, pattern: str) -> bool:
     """Whether a text is the pattern, where ``*`` stands for any characters; case does not count."""
-    # A bracket is no wild card here.
-    return fnmatchcase(text.casefold(), pattern.casefold().replace("[", "[[]"))
+    # Neither a bracket nor a question mark is a wild card here.
+    return fnmatchcase(text.casefold(), pattern.casefold().replace("[", "[[]").replace("?", "[?]"))
 
 
 def searched(texts: Iterable[str], keywords: str) -> bool:
@@ -20,6 +26,48 @@ def searched(texts: Iterable[str], keywords: str) -> bool:
     # An id such as general-image_v2 is one word, and so are its parts.
     words = [*text.split(), *re.findall(r"[^\W_]+", text)]
     return all(any(w.startswith(k) for w in words) for k in keywords.casefold().split())
+
+
+def queried(texts: Iterable[str], query: str) -> bool:
+    """Whether the texts hold the query's words, whole; case does not count.
+
+    ``OR`` between words begins an alternative, and a word after ``-`` must not be there.
+    """
+    text = " ".join(texts).casefold()
+    words = {*text.split(), *re.findall(r"[^\W_]+", text)}
+    alternatives: list[list[str]] = [[]]
+    for term in query.split():
+        if term == "OR":
+            alternatives.append([])
+        else:
+            alternatives[-1].append(term.casefold())
+    said = [terms for terms in alternatives if terms]
+    return not said or any(all(_holds(words, term) for term in terms) for terms in said)
+
+
+def _holds(words: set[str], term: str) -> bool:
+    if term.startswith("-") and len(term) > 1:
+        return term[1:] not in words
+    return term in words
+
+
+def every(fetch: Callable[[int, int], Sequence[T]]) -> Iterator[T]:
+    """All rows of a listing, of which `BATCH` are in memory at a time.
+
+    Args:
+        fetch: gives the rows from an offset on, as many as it is told at most.
+    """
+    offset = 0
+    while rows := fetch(offset, BATCH):
+        yield from rows
+        if len(rows) < BATCH:
+            return
+        offset += BATCH
+
+
+def sliced(rows: Iterable[T], offset: int, limit: int) -> list[T]:
+    """One page of rows."""
+    return list(islice(rows, offset, offset + limit))
 
 
 def order_of(request: Any, *keys: str) -> tuple[str, bool]:

@@ -92,7 +92,8 @@ def parse(kind: type[M], data: bytes) -> M:
     """Read a message that the store kept."""
     message = kind()
     try:
-        message.ParseFromString(data)
+        # Where nothing was ever written, SQLite gives the column's default: an empty text, not empty bytes.
+        message.ParseFromString(data or b"")
     except DecodeError as e:
         raise StoreError(f"a stored {kind.__name__} can't be read: {e}") from None
     return message

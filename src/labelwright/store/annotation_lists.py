@@ -39,6 +39,15 @@ def page(conn: Connection, app: int, which: Filter, *, offset: int, limit: int) 
     return stored.by_pks(conn, list(conn.execute(query).scalars()))
 
 
+def following(conn: Connection, app: int, which: Filter, *, after: int, limit: int) -> list[int]:
+    """The keys of the next annotations behind key ``after``, oldest first."""
+    query = _keys(conn, app, which)
+    if query is None:
+        return []
+    pk = t.annotations.c.pk
+    return list(conn.execute(query.where(pk > after).order_by(pk).limit(limit)).scalars())
+
+
 def _keys(conn: Connection, app: int, which: Filter) -> Select[Any] | None:
     """The query for the keys; None where it can't find any."""
     a = t.annotations.c

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, delete, insert, select, update
 
 from labelwright.ids import new_ids
 from labelwright.store import tables as t
@@ -191,40 +191,43 @@ def of_inputs(conn: Connection, inputs: Iterable[int]) -> list[Row[Any]]:
     return list(conn.execute(query.with_for_update(of=t.annotations), {"inputs": list(inputs)}))
 
 
+# Built once: every call that shows inputs asks it.
+_INPUT_LEVEL = select(t.annotations).where(
+    t.annotations.c.input.in_(bindparam("inputs", expanding=True)), t.annotations.c.input_level
+)
+
+
 def input_level(conn: Connection, inputs: Iterable[int], *, lock: bool = False) -> dict[int, Row[Any]]:
     """Input key to its input-level annotation, for those of ``inputs`` that have one. ``lock`` as `by_ids`."""
     wanted = list(inputs)
     if not wanted:
         return {}
-    query = select(t.annotations).where(
-        t.annotations.c.input.in_(bindparam("inputs", expanding=True)), t.annotations.c.input_level
-    )
-    if lock:
-        query = query.with_for_update()
+    query = _INPUT_LEVEL.with_for_update() if lock else _INPUT_LEVEL
     return {row.input: row for row in conn.execute(query, {"inputs": wanted})}
+
+
+_CONCEPTS: Select[Any] = (
+    select(
+        t.annotation_concepts.c.annotation,
+        t.annotation_concepts.c.slot,
+        t.annotation_concepts.c.concept,
+        t.annotation_concepts.c.value,
+        t.annotation_concepts.c.score,
+        t.concepts.c.id,
+        t.concepts.c.name,
+    )
+    .join_from(t.annotation_concepts, t.concepts)
+    .where(t.annotation_concepts.c.annotation.in_(bindparam("pks", expanding=True)))
+    .order_by(t.annotation_concepts.c.annotation, t.annotation_concepts.c.position)
+)
 
 
 def concepts_of(conn: Connection, pks: Iterable[int]) -> dict[int, list[Row[Any]]]:
     """Annotation key to its concepts in order, each with slot, concept (its key), id, name, value and score."""
     wanted = list(pks)
     found: dict[int, list[Row[Any]]] = {pk: [] for pk in wanted}
-    of = t.annotation_concepts
-    query: Select[Any] = (
-        select(
-            of.c.annotation,
-            of.c.slot,
-            of.c.concept,
-            of.c.value,
-            of.c.score,
-            t.concepts.c.id,
-            t.concepts.c.name,
-        )
-        .join_from(of, t.concepts)
-        .where(of.c.annotation.in_(bindparam("pks", expanding=True)))
-        .order_by(of.c.annotation, of.c.position)
-    )
     for pks_ in _chunks(wanted):
-        for row in conn.execute(query, {"pks": pks_}):
+        for row in conn.execute(_CONCEPTS, {"pks": pks_}):
             found[row.annotation].append(row)
     return found
 
@@ -257,6 +260,25 @@ def change(conn: Connection, changes: Sequence[Change]) -> None:
         pks,
     )
     _insert_concepts(conn, {c.pk: c.concepts for c in changes})
+
+
+def lock(conn: Connection, pks: Sequence[int]) -> list[Row[Any]]:
+    """The rows with these keys as in `by_pks`, oldest first; nobody else changes them until the transaction ends."""
+    query = _with_input().where(t.annotations.c.pk.in_(bindparam("pks", expanding=True))).order_by(t.annotations.c.pk)
+    return list(conn.execute(query.with_for_update(of=t.annotations), {"pks": list(pks)}))
+
+
+def change_status(conn: Connection, pks: Sequence[int], status_code: int) -> None:
+    """Give annotations another status in a person's name: what a model made is confirmed by it."""
+    origin = t.annotations.c.origin
+    query = update(t.annotations).where(t.annotations.c.pk.in_(bindparam("pks", expanding=True)))
+    values = {
+        "status_code": status_code,
+        "origin": case((origin == t.MODEL, t.CONFIRMED), else_=origin),
+        "touched": True,
+        "modified_at": now(),
+    }
+    conn.execute(query.values(values), {"pks": list(pks)})
 
 
 def remove(conn: Connection, pks: Iterable[int]) -> None:

@@ -49,11 +49,15 @@ def lock_owner(conn: Connection, user_id: str) -> None:
     conn.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
 
 
+# Built once: nearly every call asks it, and putting it together takes SQLAlchemy as long as SQLite needs to run it.
+_ONE = select(apps).where(apps.c.user_id == bindparam("of_user"), apps.c.id == bindparam("app_id"))
+# key_share: inserts of rows that point at the app need not wait.
+_ONE_LOCKED = _ONE.with_for_update(key_share=True)
+
+
 def get(conn: Connection, user_id: str, app_id: str, *, lock: bool = False) -> Row[Any] | None:
     """One app by its owner and id. ``lock``: nobody may change or delete it until the transaction ends."""
-    query = select(apps).where(apps.c.user_id == user_id, apps.c.id == app_id)
-    # key_share: inserts of rows that point at the app need not wait.
-    return conn.execute(query.with_for_update(key_share=True) if lock else query).first()
+    return conn.execute(_ONE_LOCKED if lock else _ONE, {"of_user": user_id, "app_id": app_id}).first()
 
 
 def by_ids(conn: Connection, user_id: str, ids: Iterable[str], *, lock: bool = False) -> dict[str, Row[Any]]:
@@ -98,9 +102,10 @@ def page(conn: Connection, user_id: str, *, offset: int, limit: int) -> list[Row
     return list(conn.execute(query))
 
 
-def all_of(conn: Connection, user_id: str) -> list[Row[Any]]:
-    """All of a user's apps, oldest first."""
-    return list(conn.execute(select(apps).where(apps.c.user_id == user_id).order_by(apps.c.pk)))
+def in_order(conn: Connection, pks: Sequence[int]) -> list[Row[Any]]:
+    """The apps with these keys that there are, in the order given."""
+    found = by_pks(conn, pks) if pks else {}
+    return [found[pk] for pk in pks if pk in found]
 
 
 def change(conn: Connection, pk: int, **values: Any) -> None:
@@ -142,6 +147,12 @@ def bump(conn: Connection, pk: int) -> None:
     conn.execute(update(apps).where(apps.c.pk == pk).values(revision=apps.c.revision + 1))
 
 
+def rename(conn: Connection, pk: int, app_id: str) -> None:
+    """Give an app another id. The caller has locked its owner and looked that the id is free."""
+    change(conn, pk, id=app_id, revision=apps.c.revision + 1)
+    _bump_others(conn, pk)
+
+
 def remove(conn: Connection, pk: int) -> None:
     """Delete an app with all that is in it; what other apps have of it, they lose."""
     ours = select(workflows.c.pk).where(workflows.c.app == pk)
@@ -150,6 +161,12 @@ def remove(conn: Connection, pk: int) -> None:
         .where(apps.c.default_workflow.in_(ours), apps.c.pk != pk)
         .values(default_workflow=None, revision=apps.c.revision + 1)
     )
+    _bump_others(conn, pk)
+    conn.execute(delete(apps).where(apps.c.pk == pk))
+
+
+def _bump_others(conn: Connection, pk: int) -> None:
+    """Say that something changed for the other apps whose workflows or relations name what is in this one."""
     used = (
         select(apps.c.pk)
         .join(workflows, workflows.c.pk == apps.c.default_workflow)
@@ -166,4 +183,3 @@ def remove(conn: Connection, pk: int) -> None:
         .where(apps.c.pk.in_(related.where(concepts.c.app == pk)), apps.c.pk != pk)
         .values(revision=apps.c.revision + 1)
     )
-    conn.execute(delete(apps).where(apps.c.pk == pk))

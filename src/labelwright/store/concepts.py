@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from labelwright.store.concept_searches import is_like
 from labelwright.store.engine import insert_or_ignore, now
 from labelwright.store.tables import concepts
 
@@ -67,10 +68,12 @@ def by_pks(conn: Connection, pks: Iterable[int]) -> dict[int, Row[Any]]:
     return {row.pk: row for row in conn.execute(select(concepts).where(concepts.c.pk.in_(list(pks))))}
 
 
-def page(conn: Connection, app: int, *, offset: int, limit: int) -> list[Row[Any]]:
-    """An app's concepts, oldest first."""
-    query = select(concepts).where(concepts.c.app == app).order_by(concepts.c.pk).offset(offset).limit(limit)
-    return list(conn.execute(query))
+def page(conn: Connection, app: int, *, like: str = "", offset: int, limit: int) -> list[Row[Any]]:
+    """An app's concepts, oldest first; ``like``: those alone whose id is so, with ``*`` as the wild card."""
+    query = select(concepts).where(concepts.c.app == app)
+    if like:
+        query = query.where(is_like(concepts.c.id, like))
+    return list(conn.execute(query.order_by(concepts.c.pk).offset(offset).limit(limit)))
 
 
 def change(conn: Connection, pk: int, **values: Any) -> None:

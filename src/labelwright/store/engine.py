@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -168,7 +168,9 @@ def _sqlite(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def on_begin(conn: Connection) -> None:
         write = conn.get_execution_options().get("labelwright_write")
-        conn.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        # Past SQLAlchemy, whose own way to run a statement takes ten times as long as this one.
+        dbapi = cast(sqlite3.Connection, conn.connection.dbapi_connection)
+        dbapi.execute("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
 

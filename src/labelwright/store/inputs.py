@@ -29,10 +29,15 @@ def url_hash(url: str) -> bytes:
     return hashlib.sha256(url.encode()).digest()[:16]
 
 
-def add(conn: Connection, app: int, rows: Sequence[NewInput]) -> tuple[Sequence[int], int]:
+def add(
+    conn: Connection, app: int, rows: Sequence[NewInput], *, add_job: int | None = None
+) -> tuple[Sequence[int], int]:
     """Insert inputs; returns their keys, in the order given, and the time at which they were added.
 
     The caller has looked that the ids are free.
+
+    Args:
+        add_job: the key of the job in whose name they are added.
     """
     at = now()
     if not rows:
@@ -41,19 +46,24 @@ def add(conn: Connection, app: int, rows: Sequence[NewInput]) -> tuple[Sequence[
     insert_many(
         conn,
         t.inputs,
-        ("pk", "app", "id", "status_code", "wire", "media", "url_hash", "created_at", "modified_at"),
+        ("pk", "app", "id", "status_code", "wire", "media", "url_hash", "add_job", "created_at", "modified_at"),
         [
-            (pk, app, row.id, t.PENDING, row.wire, row.media, row.url_hash, at, at)
+            (pk, app, row.id, t.PENDING, row.wire, row.media, row.url_hash, add_job, at, at)
             for pk, row in zip(pks, rows, strict=True)
         ],
     )
     return pks, at
 
 
+# Built once, for the calls that are made most.
+_BY_IDS = select(t.inputs).where(
+    t.inputs.c.app == bindparam("of_app"), t.inputs.c.id.in_(bindparam("ids", expanding=True))
+)
+
+
 def by_ids(conn: Connection, app: int, ids: Iterable[str]) -> dict[str, Row[Any]]:
     """Input id to row, for those of ``ids`` that the app has."""
-    query = select(t.inputs).where(t.inputs.c.app == app, t.inputs.c.id.in_(bindparam("ids", expanding=True)))
-    return {row.id: row for row in conn.execute(query, {"ids": list(ids)})}
+    return {row.id: row for row in conn.execute(_BY_IDS, {"of_app": app, "ids": list(ids)})}
 
 
 def keys(conn: Connection, app: int, ids: Iterable[str]) -> dict[str, int]:
@@ -70,6 +80,11 @@ def taken_urls(conn: Connection, app: int, hashes: Iterable[bytes]) -> set[bytes
         t.inputs.c.app == app, t.inputs.c.url_hash.in_(bindparam("hashes", expanding=True))
     )
     return set(conn.execute(query, {"hashes": list(hashes)}).scalars())
+
+
+def by_pk(conn: Connection, pk: int) -> Row[Any] | None:
+    """One input by its key, of whatever app."""
+    return conn.execute(select(t.inputs).where(t.inputs.c.pk == pk)).first()
 
 
 def page(
@@ -93,6 +108,24 @@ def page(
         return []
     query = select(t.inputs).where(t.inputs.c.pk.in_(bindparam("pks", expanding=True)))
     return list(conn.execute(query.order_by(t.inputs.c.pk.desc()), {"pks": found}))
+
+
+def following(conn: Connection, app: int, *, after: int | None, descending: bool, limit: int) -> list[Row[Any]]:
+    """The app's inputs in the order in which they were added, or the other way, behind the one with key ``after``."""
+    pk = t.inputs.c.pk
+    query = select(t.inputs).where(t.inputs.c.app == app)
+    if after is not None:
+        query = query.where(pk < after if descending else pk > after)
+    return list(conn.execute(query.order_by(pk.desc() if descending else pk).limit(limit)))
+
+
+def following_by_id(conn: Connection, app: int, *, after: str, descending: bool, limit: int) -> list[Row[Any]]:
+    """The app's inputs in the order of their ids, or the other way, behind ``after``; "" begins at the end."""
+    id_ = t.inputs.c.id
+    query = select(t.inputs).where(t.inputs.c.app == app)
+    if after:
+        query = query.where(id_ < after if descending else id_ > after)
+    return list(conn.execute(query.order_by(id_.desc() if descending else id_).limit(limit)))
 
 
 def counts(conn: Connection, app: int) -> dict[int, int]:

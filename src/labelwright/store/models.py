@@ -123,7 +123,7 @@ ORDERS = {"name": models.c.name, "created_at": models.c.pk, "modified_at": model
 
 def listing(
     conn: Connection,
-    app: int,
+    homes: Collection[int],
     *,
     order: str = "created_at",
     ascending: bool = True,
@@ -133,7 +133,7 @@ def listing(
     status_code: int | None = None,
     version_ids: Collection[str] | None = None,
 ) -> list[tuple[Row[Any], Row[Any] | None]]:
-    """An app's models, each with its newest version.
+    """The models of the apps ``homes``, each with its newest version.
 
     Args:
         order: a key of `ORDERS`.
@@ -143,7 +143,7 @@ def listing(
     newest = (
         select(model_versions.c.model, func.max(model_versions.c.pk).label("version"))
         .join(models, models.c.pk == model_versions.c.model)
-        .where(models.c.app == app)
+        .where(models.c.app.in_(list(homes)))
         .group_by(model_versions.c.model)
     )
     if status_code is not None:
@@ -155,7 +155,7 @@ def listing(
     query = (
         select(models, shown.c.version)
         .join(shown, shown.c.model == models.c.pk, isouter=not filtered)
-        .where(models.c.app == app)
+        .where(models.c.app.in_(list(homes)))
     )
     if model_type_ids is not None:
         query = query.where(models.c.model_type_id.in_(model_type_ids))
@@ -196,14 +196,27 @@ def version_page(
     offset: int,
     limit: int,
     status_code: int | None = None,
+    by_status: bool = False,
     ascending: bool = False,
 ) -> list[Row[Any]]:
-    """A model's versions, newest first; ``ascending``: oldest first."""
+    """A model's versions, newest first; ``by_status``: by their status codes before; ``ascending``: turned round."""
     query = select(model_versions).where(model_versions.c.model == model)
     if status_code is not None:
         query = query.where(model_versions.c.status_code == status_code)
-    key = model_versions.c.pk
-    return list(conn.execute(query.order_by(key.asc() if ascending else key.desc()).offset(offset).limit(limit)))
+    keys = (model_versions.c.status_code, model_versions.c.pk) if by_status else (model_versions.c.pk,)
+    query = query.order_by(*(k.asc() if ascending else k.desc() for k in keys))
+    return list(conn.execute(query.offset(offset).limit(limit)))
+
+
+def versions_of(conn: Connection, pks: Iterable[int]) -> dict[int, Row[Any]]:
+    """Version key to the version's row."""
+    return {row.pk: row for row in conn.execute(select(model_versions).where(model_versions.c.pk.in_(list(pks))))}
+
+
+def count_versions(conn: Connection, pks: Iterable[int]) -> dict[int, int]:
+    """Model key to the number of its versions, for those that have any."""
+    query = select(model_versions.c.model, func.count().label("n")).where(model_versions.c.model.in_(list(pks)))
+    return {row.model: row.n for row in conn.execute(query.group_by(model_versions.c.model))}
 
 
 def all_keys(conn: Connection, app: int) -> list[int]:

@@ -15,11 +15,24 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from labelwright.ids import new_id
 from labelwright.store.engine import now
-from labelwright.store.tables import DONE, FAILED, IN_PROGRESS, PENDING, inputs, jobs, leases
+from labelwright.store.tables import DONE, FAILED, IN_PROGRESS, PENDING, apps, inputs, jobs, leases
 
 MAX_STRIKES = 3
 """Workers that an input may kill while it is alone in flight before it is given up."""
@@ -66,6 +79,35 @@ _DONE = (
 )
 _END_LEASE = delete(leases).where(leases.c.id == bindparam("of_lease"))
 _LATE = select(leases.c.id).where(leases.c.expires_at < bindparam("at"))
+
+# Each reads an index alone. The apps are named since SQLite otherwise goes over the statuses of all inputs: 65 ms at a
+# million of which 1,000 wait, and 0.1 so. 30001 stands in the statement as it does in the condition of ix_inputs_queue,
+# which PostgreSQL could not use in a statement that it prepares for any value.
+_DEPTH = select(
+    *(
+        select(func.count()).select_from(table).where(condition).scalar_subquery().label(name)
+        for name, table, condition in (
+            (
+                "waiting",
+                inputs,
+                (inputs.c.status_code == literal_column(str(PENDING))) & inputs.c.app.in_(select(apps.c.pk)),
+            ),
+            ("in_progress", inputs, inputs.c.lease.is_not(None)),
+            ("queued_jobs", jobs, jobs.c.state == "queued"),
+            ("running_jobs", jobs, jobs.c.state == "running"),
+        )
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much waits and how much is being worked on, all apps together."""
+
+    waiting: int
+    in_progress: int
+    queued_jobs: int
+    running_jobs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,3 +300,9 @@ def anything_waits(conn: Connection) -> bool:
     """Whether any input is waiting or being worked on."""
     busy: ColumnElement[bool] = or_(inputs.c.status_code == PENDING, inputs.c.status_code == IN_PROGRESS)
     return conn.execute(select(inputs.c.pk).where(busy).limit(1)).first() is not None
+
+
+def depth(conn: Connection) -> Depth:
+    """How deep the queues are."""
+    row = conn.execute(_DEPTH).one()
+    return Depth(row.waiting, row.in_progress, row.queued_jobs, row.running_jobs)

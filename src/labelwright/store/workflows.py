@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
@@ -114,16 +114,16 @@ ORDERS = {"id": workflows.c.id, "created_at": workflows.c.pk, "modified_at": wor
 
 def listing(
     conn: Connection,
-    app: int,
+    homes: Collection[int],
     *,
     order: str = "created_at",
     ascending: bool = True,
     offset: int = 0,
     limit: int | None = None,
 ) -> list[Row[Any]]:
-    """An app's workflows; ``order`` is a key of `ORDERS`."""
+    """The workflows of the apps ``homes``; ``order`` is a key of `ORDERS`."""
     keys = (ORDERS[order], workflows.c.pk)
-    query = select(workflows).where(workflows.c.app == app)
+    query = select(workflows).where(workflows.c.app.in_(list(homes)))
     query = query.order_by(*(k.asc() if ascending else k.desc() for k in keys)).offset(offset)
     return list(conn.execute(query if limit is None else query.limit(limit)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,6 +10,7 @@ from functools import cache
 import numpy as np
 from clarifai_grpc.grpc.api.resources_pb2 import Concept, Data
 
+from labelwright import metrics
 from labelwright.errors import LabelwrightError, WorkflowNodeFailed
 from labelwright.operators.registry import ModelType
 from labelwright.operators.values import Batch, Draft, Operator, Output, Source, Vectors
@@ -106,7 +108,9 @@ def run(graph: Plan, source: Source) -> Run:
         batch = _gather(node, done, source, failed)
         result = NodeResult([None] * len(source))
         if len(batch):
+            started = time.perf_counter()
             _scatter(node, _run_node(node, batch, failed), result)
+            metrics.node(node.type.id, time.perf_counter() - started)
         done[node.id] = result
     return Run(done, failed)
 

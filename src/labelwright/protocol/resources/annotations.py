@@ -8,7 +8,7 @@ from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.status import status_pb2
 from sqlalchemy import Connection, Row
 
-from labelwright.errors import AnnotationInvalidArgument, DoesNotExist, InvalidRequest
+from labelwright.errors import AnnotationInvalidArgument, AnnotationPermissionDenied, DoesNotExist, InvalidRequest
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.resources import annotation_patches, annotation_posts
 from labelwright.protocol.resources.annotation_messages import MAX_ANNOTATIONS, all_to_wire
@@ -79,7 +79,7 @@ def delete_annotation(call: Call, request: service_pb2.DeleteAnnotationRequest) 
         row = stored.by_ids(conn, app.pk, [request.annotation_id], lock=True).get(request.annotation_id)
         if row is None or request.input_id not in ("", row.input_id):
             raise DoesNotExist(f"app {app.id!r} has no annotation {request.annotation_id!r} of that input")
-        _delete(conn, [row], call.user_id)
+        _delete(conn, app, [row], call.user_id)
     return status_pb2.BaseResponse()
 
 
@@ -103,7 +103,7 @@ def delete_annotations(call: Call, request: service_pb2.DeleteAnnotationsRequest
             if not keys:
                 raise DoesNotExist(f"app {app.id!r} has none of these inputs")
             rows = stored.of_inputs(conn, keys.values())
-        _delete(conn, rows, call.user_id)
+        _delete(conn, app, rows, call.user_id)
     return status_pb2.BaseResponse()
 
 
@@ -115,8 +115,10 @@ def _check_pairs(request: service_pb2.ListAnnotationsRequest | service_pb2.Delet
         )
 
 
-def _delete(conn: Connection, rows: list[Row[Any]], user_id: str) -> None:
+def _delete(conn: Connection, app: Row[Any], rows: list[Row[Any]], user_id: str) -> None:
     """Delete annotations; what a model made in them does not come back."""
+    if app.user_id != user_id and any(row.user_id != user_id for row in rows):
+        raise AnnotationPermissionDenied("only the app's owner may delete another user's annotations")
     if level := [row.id for row in rows if row.input_level]:
         raise AnnotationInvalidArgument(
             f"annotation {', '.join(map(repr, level))} is an input-level one, which goes with its input only; "

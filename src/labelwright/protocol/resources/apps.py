@@ -11,14 +11,14 @@ from clarifai_grpc.grpc.api.status import status_pb2
 from google.protobuf.message import Message
 from sqlalchemy import Connection, Row
 
-from labelwright.errors import AppDuplicate, DoesNotExist, InvalidRequest, LabelwrightError
+from labelwright.errors import AppDuplicate, DoesNotExist, InsufficientScopes, InvalidRequest, LabelwrightError
 from labelwright.ids import new_id, resource_id_problem
 from labelwright.models.catalogue import DEFAULT_WORKFLOW, PUBLIC_APP, PUBLIC_USER
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.metadata import checked, patched
-from labelwright.protocol.resources.app_listing import matching
+from labelwright.protocol.resources.app_listing import matching, named, seen
 from labelwright.protocol.wire import SUCCESS, offset_limit, parse, set_time, status, without
-from labelwright.store import apps, jobs, reruns, workflows
+from labelwright.store import apps, jobs, reruns, resource_counts, workflows
 
 log = structlog.get_logger("labelwright.apps")
 
@@ -28,6 +28,8 @@ MAX_NOTES = 64 * 1024
 
 _COLUMNS = ("id", "user_id", "created_at", "modified_at", "default_workflow", "default_workflow_id")
 _COMPUTED = ("is_starred", "star_count", "extra_info")
+_DETAILS = ("notes", "description", "image")
+"""What PatchAppsDetails changes."""
 
 
 def to_wire(rows: Iterable[Row[Any]], bases: dict[int, Row[Any]]) -> list[resources_pb2.App]:
@@ -52,9 +54,19 @@ def to_wire(rows: Iterable[Row[Any]], bases: dict[int, Row[Any]]) -> list[resour
     return made
 
 
-def _reply(conn: Connection, rows: Sequence[Row[Any]]) -> list[resources_pb2.App]:
+def reply(conn: Connection, rows: Sequence[Row[Any]], fields: Iterable[str] = ()) -> list[resources_pb2.App]:
+    """Apps as clients see them, with their default workflows.
+
+    Args:
+        fields: what else is asked for: "counts", "stars" (nobody stars apps here) or "all".
+    """
     keys = {row.default_workflow for row in rows} - {None}
-    return to_wire(rows, workflows.by_pks(conn, keys) if keys else {})
+    made = to_wire(rows, workflows.by_pks(conn, keys) if keys else {})
+    if not {"counts", "all"}.isdisjoint(fields):
+        counts = resource_counts.of_apps(conn, [row.pk for row in rows])
+        for row, app in zip(rows, made, strict=True):
+            app.extra_info.counts.CopyFrom(resources_pb2.AppResourceCounts(**counts[row.pk]))
+    return made
 
 
 def _wire(app: resources_pb2.App) -> bytes:
@@ -80,20 +92,21 @@ def _base(app: resources_pb2.App) -> resources_pb2.Workflow | None:
     return resources_pb2.Workflow(id=app.default_workflow_id) if app.default_workflow_id else None
 
 
-def _places(call: Call, app_id: str, base: resources_pb2.Workflow) -> list[tuple[str, str, str]]:
-    """Where a default workflow is looked for, in order: owner, app and workflow id."""
+def _places(call: Call, of: str, app_id: str, base: resources_pb2.Workflow) -> list[tuple[str, str, str]]:
+    """Where a default workflow for an app of user ``of`` is looked for, in order: owner, app and workflow id."""
     public = (PUBLIC_USER, PUBLIC_APP, base.id)
     if not base.app_id:
-        return [(call.user_id, app_id, base.id), public]
+        return [(of, app_id, base.id), public]
     if base.app_id == PUBLIC_APP and base.user_id in ("", PUBLIC_USER):
         return [public]
-    owner = call.user_id if base.user_id in ("", "me") else base.user_id
-    return [(owner, base.app_id, base.id)] if owner == call.user_id else []
+    owner = call.user_id if base.user_id == "me" else base.user_id or of
+    visible = owner == call.user_id or (owner, base.app_id) == (of, app_id)
+    return [(owner, base.app_id, base.id)] if visible else []
 
 
-def _find_bases(conn: Connection, call: Call, wanted: dict[str, resources_pb2.Workflow]) -> dict[str, int]:
+def _find_bases(conn: Connection, call: Call, of: str, wanted: dict[str, resources_pb2.Workflow]) -> dict[str, int]:
     """App id to the key of the default workflow wanted for it."""
-    places = {app_id: _places(call, app_id, base) for app_id, base in wanted.items()}
+    places = {app_id: _places(call, of, app_id, base) for app_id, base in wanted.items()}
     names = {p for found in places.values() for p in found}
     keys = apps.workflow_keys(conn, names) if names else {}
     result = {}
@@ -127,14 +140,14 @@ def post_apps(call: Call, request: service_pb2.PostAppsRequest) -> service_pb2.M
         apps.lock_owner(conn, owner)
         if taken := sorted(apps.by_ids(conn, owner, given)):
             raise AppDuplicate(f"duplicate app id: {', '.join(taken)}; PatchApps changes an app")
-        bases = _find_bases(conn, call, {i: _base(a) or default for i, a in given.items()})
+        bases = _find_bases(conn, call, owner, {i: _base(a) or default for i, a in given.items()})
         apps.add_all(
             conn,
             owner,
             [{"id": i, "wire": _wire(a), "default_workflow": bases[i]} for i, a in given.items()],
         )
         rows = apps.by_ids(conn, owner, given)
-        made = _reply(conn, [rows[i] for i in given])
+        made = reply(conn, [rows[i] for i in given])
     return service_pb2.MultiAppResponse(apps=made)
 
 
@@ -143,7 +156,11 @@ def get_app(call: Call, request: service_pb2.GetAppRequest) -> service_pb2.Singl
     """One app."""
     with call.store.read() as conn:
         row = call.app(conn, request.user_app_id)
-        return service_pb2.SingleAppResponse(app=_reply(conn, [row])[0])
+        return service_pb2.SingleAppResponse(app=reply(conn, [row], request.additional_fields)[0])
+
+
+_UNFILTERED = ("user_app_id", "page", "per_page", "additional_fields")
+"""Fields of a request for a plain listing."""
 
 
 @serves("ListApps")
@@ -152,20 +169,43 @@ def list_apps(call: Call, request: service_pb2.ListAppsRequest) -> service_pb2.M
     offset, limit = offset_limit(request)
     owner = call.owner(request.user_app_id)
     with call.store.read() as conn:
-        if owner not in (call.user_id, PUBLIC_USER):
-            return service_pb2.MultiAppResponse()
-        plain = not any(f.name not in ("user_app_id", "page", "per_page") for f, _ in request.ListFields())
+        own = owner in (call.user_id, PUBLIC_USER)
+        plain = own and all(f.name in _UNFILTERED for f, _ in request.ListFields())
         if plain:
             rows = apps.page(conn, owner, offset=offset, limit=limit)
         else:
-            rows = matching(apps.all_of(conn, owner), request)[offset : offset + limit]
-        return service_pb2.MultiAppResponse(apps=_reply(conn, rows))
+            keys = matching(seen(conn, call, owner), request)[offset : offset + limit]
+            rows = apps.in_order(conn, keys)
+        return service_pb2.MultiAppResponse(apps=reply(conn, rows, request.additional_fields))
+
+
+@serves("PostAppsSearches")
+def post_apps_searches(call: Call, request: service_pb2.PostAppsSearchesRequest) -> service_pb2.MultiAppResponse:
+    """The apps of a user whose name or id is like the query's name, oldest first."""
+    offset, limit = offset_limit(request.pagination)
+    owner = call.owner(request.user_app_id)
+    with call.store.read() as conn:
+        keys = named(seen(conn, call, owner), request.app_query.name)[offset : offset + limit]
+        return service_pb2.MultiAppResponse(apps=reply(conn, apps.in_order(conn, keys)))
 
 
 @serves("PatchApps")
 def patch_apps(call: Call, request: service_pb2.PatchAppsRequest) -> service_pb2.MultiAppResponse:
     """Change apps: all of them or, where one can't be changed, none."""
     return service_pb2.MultiAppResponse(apps=_patch(call, list(request.apps), request))
+
+
+@serves("PatchAppsDetails")
+def patch_apps_details(call: Call, request: service_pb2.PatchAppsDetailsRequest) -> service_pb2.MultiAppResponse:
+    """Change notes, descriptions and images of apps: all of them or, where one can't be changed, none."""
+    for app in request.apps:
+        if other := [f.name for f, _ in app.ListFields() if f.name not in ("id", *_DETAILS)]:
+            raise InvalidRequest(
+                f"app {app.id!r}: {', '.join(other)} can't be changed here, only {', '.join(_DETAILS)}; "
+                "PatchApps changes the rest"
+            )
+    change = service_pb2.PatchAppsRequest(user_app_id=request.user_app_id, apps=request.apps, action=request.action)
+    return service_pb2.MultiAppResponse(apps=_patch(call, list(request.apps), change))
 
 
 @serves("PatchApp")
@@ -182,7 +222,7 @@ def _patch(
     changes: list[resources_pb2.App],
     request: service_pb2.PatchAppsRequest | service_pb2.PatchAppRequest,
 ) -> list[resources_pb2.App]:
-    owner = _own_or_absent(call, request.user_app_id)
+    owner = call.owner(request.user_app_id)
     if not 1 <= len(changes) <= MAX_APPS:
         raise InvalidRequest(f"{len(changes)} apps given; 1 to {MAX_APPS} a call are legal")
     ids = [c.id for c in changes]
@@ -193,9 +233,12 @@ def _patch(
         raise InvalidRequest(f"action is {request.action!r}; a default workflow is changed by 'overwrite'")
     with call.store.write() as conn:
         rows = apps.by_ids(conn, owner, ids, lock=True)
+        if owner != call.user_id:
+            for app_id in ids:
+                call.app(conn, resources_pb2.UserAppIDSet(user_id=owner, app_id=app_id), change=True)
         if missing := sorted(set(ids) - set(rows)):
             raise DoesNotExist(f"user {owner!r} has no app {', '.join(map(repr, missing))}")
-        bases = _find_bases(conn, call, wanted) if wanted else {}
+        bases = _find_bases(conn, call, owner, wanted) if wanted else {}
         moved = {i for i, base in bases.items() if base != rows[i].default_workflow}
         changed = []
         for change in changes:
@@ -208,17 +251,10 @@ def _patch(
         if request.reindex and moved:
             _queue_reruns(conn, call, [rows[i].pk for i in ids if i in moved])
         rows = apps.by_ids(conn, owner, ids)
-        made = _reply(conn, [rows[i] for i in ids])
+        made = reply(conn, [rows[i] for i in ids])
     if request.reindex and moved:
         call.server.wake()
     return made
-
-
-def _own_or_absent(call: Call, user_app_id: resources_pb2.UserAppIDSet) -> str:
-    owner = call.owner(user_app_id)
-    if owner != call.user_id:
-        raise DoesNotExist(f"user {owner!r} has no app that this key can change")
-    return owner
 
 
 def _patched(
@@ -265,7 +301,11 @@ def delete_app(call: Call, request: service_pb2.DeleteAppRequest) -> status_pb2.
     """Delete an app with all that is in it."""
     with call.store.write() as conn:
         row = call.app(conn, request.user_app_id, change=True)
+        if row.user_id != call.user_id:
+            raise InsufficientScopes(f"app {row.id!r} is {row.user_id!r}'s, who alone may delete it")
         apps.remove(conn, row.pk)
+    # The keys that were bound to it went with it.
+    call.server.auth.forget()
     try:
         call.server.blobs.delete_prefix(f"{row.pk}")
     except LabelwrightError:

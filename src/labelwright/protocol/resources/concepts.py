@@ -10,7 +10,9 @@ from sqlalchemy import Row
 from labelwright.errors import ConceptsInvalidRequest, DoesNotExist, InvalidRequest
 from labelwright.ids import free_id_problem
 from labelwright.models.catalogue import PUBLIC_APP, PUBLIC_USER
+from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
+from labelwright.protocol.resources.model_settings import check_json
 from labelwright.protocol.wire import offset_limit, parse, set_time, without
 from labelwright.store import apps, concepts
 
@@ -19,12 +21,21 @@ MAX_DEFINITION = 64 * 1024
 """Bytes of a concept's definition: as an app's or a model's notes."""
 
 
+COMPUTED = ("id", "name", "value", "created_at", "app_id", "user_id", "language", "extra_info")
+"""Fields of a concept that are columns, or nobody's to set."""
+
+
+def language_of(app: Row[Any]) -> str:
+    """The language that an app's concepts are named in."""
+    return parse(resources_pb2.App, app.wire).default_language or "en"
+
+
 def to_wire(row: Row[Any], app: Row[Any], value: float = 1.0) -> resources_pb2.Concept:
     """A concept as clients see it. The value of a concept by itself is 1."""
     concept = parse(resources_pb2.Concept, row.wire)
     concept.id, concept.name, concept.value = row.id, row.name, value
     concept.app_id, concept.user_id = app.id, app.user_id
-    concept.language = concept.language or "en"
+    concept.language = language_of(app)
     public = (app.user_id, app.id) == (PUBLIC_USER, PUBLIC_APP)
     default = resources_pb2.Visibility.PUBLIC if public else resources_pb2.Visibility.PRIVATE
     concept.visibility.gettable = concept.visibility.gettable or default
@@ -32,14 +43,20 @@ def to_wire(row: Row[Any], app: Row[Any], value: float = 1.0) -> resources_pb2.C
     return concept
 
 
-def _wire(concept: resources_pb2.Concept) -> bytes:
+def to_bytes(concept: resources_pb2.Concept) -> bytes:
+    """What the store keeps of a concept beside its columns.
+
+    Raises:
+        ConceptsInvalidRequest, InvalidRequest: a text is too long, or metadata can't be written as JSON.
+    """
     if concept.name and (problem := free_id_problem(concept.name)):
         raise ConceptsInvalidRequest(f"name of concept {concept.id!r}: {problem}")
     if (size := len(concept.definition.encode())) > MAX_DEFINITION:
         raise ConceptsInvalidRequest(
             f"definition of concept {concept.id!r} has {size} bytes; {MAX_DEFINITION} at most are legal"
         )
-    return without(concept, "id", "name", "value", "created_at", "app_id", "user_id", "language")
+    check_json(concept)
+    return without(concept, *COMPUTED)
 
 
 @serves("PostConcepts")
@@ -57,7 +74,7 @@ def post_concepts(call: Call, request: service_pb2.PostConceptsRequest) -> servi
         twice = sorted({i for i in ids if ids.count(i) > 1} | set(concepts.keys(conn, app.pk, ids)))
         if twice:
             raise ConceptsInvalidRequest(f"duplicate concept id: {', '.join(twice)}; PatchConcepts changes one")
-        concepts.add(conn, app.pk, [{"id": c.id, "name": c.name or c.id, "wire": _wire(c)} for c in given])
+        concepts.add(conn, app.pk, [{"id": c.id, "name": c.name or c.id, "wire": to_bytes(c)} for c in given])
         apps.bump(conn, app.pk)
         rows = concepts.by_ids(conn, app.pk, ids)
     return service_pb2.MultiConceptResponse(concepts=[to_wire(rows[i], app) for i in ids])
@@ -76,14 +93,12 @@ def get_concept(call: Call, request: service_pb2.GetConceptRequest) -> service_p
 
 @serves("ListConcepts")
 def list_concepts(call: Call, request: service_pb2.ListConceptsRequest) -> service_pb2.MultiConceptResponse:
-    """The app's concepts, oldest first."""
+    """The app's concepts, oldest first; ``id``: those whose id has this in it, with ``*`` as the wild card."""
     offset, limit = offset_limit(request)
+    like = f"*{request.id}*" if request.id else ""
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)
-        if request.id:
-            rows = list(concepts.by_ids(conn, app.pk, [request.id]).values())[offset : offset + limit]
-        else:
-            rows = concepts.page(conn, app.pk, offset=offset, limit=limit)
+        rows = concepts.page(conn, app.pk, like=like, offset=offset, limit=limit)
     return service_pb2.MultiConceptResponse(concepts=[to_wire(r, app) for r in rows])
 
 
@@ -95,16 +110,19 @@ def patch_concepts(call: Call, request: service_pb2.PatchConceptsRequest) -> ser
     if not 1 <= len(request.concepts) <= MAX_CONCEPTS:
         raise ConceptsInvalidRequest(f"{len(request.concepts)} concepts given; 1 to {MAX_CONCEPTS} a call are legal")
     ids = [c.id for c in request.concepts]
+    if twice := sorted({i for i in ids if ids.count(i) > 1}):
+        raise ConceptsInvalidRequest(f"duplicate concept id: {', '.join(twice)} is given twice; say each once")
     with call.store.write() as conn:
         app = call.app(conn, request.user_app_id, change=True)
         rows = concepts.by_ids(conn, app.pk, ids)
         if missing := sorted(set(ids) - set(rows)):
             raise DoesNotExist(f"app {app.id!r} has no concept {', '.join(map(repr, missing))}")
         for change in request.concepts:
-            merged = parse(resources_pb2.Concept, rows[change.id].wire)
-            merged.MergeFrom(change)
-            name = change.name or rows[change.id].name
-            concepts.change(conn, rows[change.id].pk, name=name, wire=_wire(merged))
+            after = parse(resources_pb2.Concept, rows[change.id].wire)
+            patches.apply(after, change, request.action, apart=COMPUTED)
+            # For the messages of what is refused.
+            after.id, after.name = change.id, change.name or rows[change.id].name
+            concepts.change(conn, rows[change.id].pk, name=after.name, wire=to_bytes(after))
         apps.bump(conn, app.pk)
         rows = concepts.by_ids(conn, app.pk, ids)
     return service_pb2.MultiConceptResponse(concepts=[to_wire(rows[i], app) for i in ids])

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Row
 
 from labelwright.errors import InputInvalidArgument, LabelwrightError
 from labelwright.media.blobs import BlobStore
+from labelwright.media.variants import sizes_below
+from labelwright.protocol.hosted import Hosting
 from labelwright.protocol.resources.annotation_data import clean, from_rows
 from labelwright.protocol.wire import parse, set_time, status
 from labelwright.store import annotations as stored
@@ -50,10 +52,11 @@ def said_of(conn: Connection, app: Row[Any], rows: Sequence[Row[Any]]) -> dict[i
     return {key: from_rows(level.wire, concepts[level.pk], app) for key, level in levels.items()}
 
 
-def to_wire(row: Row[Any], said: Data | None) -> Input:
+def to_wire(row: Row[Any], said: Data | None, hosting: Hosting) -> Input:
     """An input as clients see it."""
     made = Input(id=row.id, status=status(row.status_code, row.status_details))
     made.data.CopyFrom(parse(Data, row.wire))
+    hosting.show(made.data, row.pk, kept=row.media is not None)
     if said is not None:
         made.data.MergeFrom(said)
     set_time(made.created_at, row.created_at)
@@ -61,9 +64,9 @@ def to_wire(row: Row[Any], said: Data | None) -> Input:
     return made
 
 
-def all_to_wire(rows: Sequence[Row[Any]], said: Mapping[int, Data]) -> list[Input]:
+def all_to_wire(rows: Sequence[Row[Any]], said: Mapping[int, Data], hosting: Hosting) -> list[Input]:
     """Several inputs as clients see them."""
-    return [to_wire(row, said.get(row.pk)) for row in rows]
+    return [to_wire(row, said.get(row.pk), hosting) for row in rows]
 
 
 def forget_media(blobs: BlobStore, media: Sequence[str]) -> None:
@@ -71,5 +74,6 @@ def forget_media(blobs: BlobStore, media: Sequence[str]) -> None:
     for key in media:
         try:
             blobs.delete(key)
+            blobs.delete_prefix(sizes_below(key))
         except LabelwrightError as e:
             log.warning("media of a deleted input stay", key=key, reason=e.details)

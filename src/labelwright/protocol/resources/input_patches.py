@@ -7,6 +7,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Data
 
 from labelwright.errors import DoesNotExist, InputInvalidRequest
 from labelwright.protocol.dispatch import Call
+from labelwright.protocol.hosted import Hosting
 from labelwright.protocol.merging import check_action, patched
 from labelwright.protocol.resources.annotation_data import dressed, from_rows, is_empty, register, to_rows
 from labelwright.protocol.resources.input_messages import MAX_INPUTS, said, to_wire
@@ -29,6 +30,7 @@ def patch(call: Call, request: service_pb2.PatchInputsRequest) -> service_pb2.Mu
         raise InputInvalidRequest(f"{len(request.inputs)} inputs given; 1 to {MAX_INPUTS} a call are legal")
     ids = [i.id for i in request.inputs]
     patches = [said(i.data) for i in request.inputs]
+    hosting = Hosting(call)
     with call.store.write() as conn:
         app = call.app(conn, request.user_app_id, change=True)
         rows = inputs.by_ids(conn, app.pk, set(ids))
@@ -78,5 +80,5 @@ def patch(call: Call, request: service_pb2.PatchInputsRequest) -> service_pb2.Mu
         inputs.touch(conn, keys)
         rows = inputs.by_ids(conn, app.pk, set(ids))
     return service_pb2.MultiInputResponse(
-        inputs=[to_wire(rows[i], dressed(after[rows[i].pk], known, app)) for i in ids]
+        inputs=[to_wire(rows[i], dressed(after[rows[i].pk], known, app), hosting) for i in ids]
     )

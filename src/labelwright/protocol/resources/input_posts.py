@@ -22,7 +22,9 @@ from labelwright.errors import (
 )
 from labelwright.ids import MAX_FREE_ID, free_id_problem, new_id
 from labelwright.protocol.dispatch import Call
+from labelwright.protocol.hosted import Hosting
 from labelwright.protocol.items import overall
+from labelwright.protocol.resources import input_jobs
 from labelwright.protocol.resources.annotation_data import dressed, is_empty, register, to_rows
 from labelwright.protocol.resources.input_messages import MAX_INPUTS, MEDIA, forget_media, said
 from labelwright.protocol.wire import error_status, set_time, status
@@ -66,10 +68,12 @@ def post(call: Call, request: service_pb2.PostInputsRequest) -> service_pb2.Mult
     """
     if not 1 <= len(request.inputs) <= MAX_INPUTS:
         raise InputInvalidRequest(f"{len(request.inputs)} inputs given; 1 to {MAX_INPUTS} a call are legal")
+    input_jobs.check_id(request.inputs_add_job_id)
     suffix = request.input_id_conflict_resolution == resources_pb2.SUFFIX
     limit = call.server.settings.max_media_bytes
     drafts = [_draft(given, limit) for given in request.inputs]
     kept: list[str] = []
+    hosting = Hosting(call)
     committing = False
     try:
         if any(d.content is not None and d.error is None for d in drafts):
@@ -80,7 +84,10 @@ def post(call: Call, request: service_pb2.PostInputsRequest) -> service_pb2.Mult
                 raise DoesNotExist(f"app {app.id!r} was deleted while its inputs were on their way")
             _settle(conn, app.pk, drafts, suffix)
             good = [d for d in drafts if d.error is None]
-            replies = _write(conn, app, good, call.user_id)
+            job = None
+            if request.inputs_add_job_id:
+                job = input_jobs.note(conn, app.pk, request.inputs_add_job_id, len(drafts) - len(good))
+            replies = _write(conn, app, good, call.user_id, hosting, job)
             committing = True
     except BaseException:
         # While it commits it may have been written even though it raised: media are then better kept in vain.
@@ -211,7 +218,9 @@ def _with_suffix(id_: str, suffix: str) -> str:
     return id_[: MAX_FREE_ID - len(suffix)] + suffix
 
 
-def _write(conn: Connection, app: Row[Any], good: Sequence[Draft], user_id: str) -> list[Input]:
+def _write(
+    conn: Connection, app: Row[Any], good: Sequence[Draft], user_id: str, hosting: Hosting, job: int | None
+) -> list[Input]:
     """Insert the inputs with what is said of them; returns them as clients see them."""
     known = register(conn, app, [d.said for d in good if d.said is not None])
     pks, at = inputs.add(
@@ -221,6 +230,7 @@ def _write(conn: Connection, app: Row[Any], good: Sequence[Draft], user_id: str)
             inputs.NewInput(d.id, d.media.SerializeToString(deterministic=True), media=d.key, url_hash=d.url_hash)
             for d in good
         ],
+        add_job=job,
     )
     levels = []
     for pk, draft in zip(pks, good, strict=True):
@@ -241,11 +251,16 @@ def _write(conn: Connection, app: Row[Any], good: Sequence[Draft], user_id: str)
     accepted = Input(status=status(t.PENDING))
     set_time(accepted.created_at, at)
     set_time(accepted.modified_at, at)
-    return [_accepted(accepted, d, None if d.said is None else dressed(d.said, known, app)) for d in good]
+    shown = []
+    for pk, draft in zip(pks, good, strict=True):
+        made = _accepted(accepted, draft, None if draft.said is None else dressed(draft.said, known, app))
+        hosting.show(made.data, pk, kept=draft.key is not None)
+        shown.append(made)
+    return shown
 
 
 def _accepted(like: Input, draft: Draft, said: Data | None) -> Input:
-    """The reply for an input that was written, as GetInput would show it."""
+    """The reply for an input that was written, as GetInput would show it, less where its media can be had."""
     made = Input()
     made.CopyFrom(like)
     made.id = draft.id

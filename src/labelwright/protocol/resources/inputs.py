@@ -7,6 +7,7 @@ from clarifai_grpc.grpc.api.status import status_pb2
 
 from labelwright.errors import DoesNotExist, InputInvalidRequest, InvalidRequest
 from labelwright.protocol.dispatch import Call, serves
+from labelwright.protocol.hosted import Hosting
 from labelwright.protocol.resources import input_patches, input_posts
 from labelwright.protocol.resources.input_messages import (
     MAX_INPUTS,
@@ -18,6 +19,9 @@ from labelwright.protocol.resources.input_messages import (
 from labelwright.protocol.wire import MAX_PER_PAGE, offset_limit
 from labelwright.store import inputs, jobs
 from labelwright.store import tables as t
+
+STREAM_PER_PAGE = 20
+"""The API's own default for StreamInputs."""
 
 
 @serves("PostInputs")
@@ -35,7 +39,7 @@ def get_input(call: Call, request: service_pb2.GetInputRequest) -> service_pb2.S
         if row is None:
             raise DoesNotExist(f"app {app.id!r} has no input {request.input_id!r}")
         said = said_of(conn, app, [row])
-    return service_pb2.SingleInputResponse(input=to_wire(row, said.get(row.pk)))
+    return service_pb2.SingleInputResponse(input=to_wire(row, said.get(row.pk), Hosting(call)))
 
 
 @serves("ListInputs")
@@ -48,7 +52,33 @@ def list_inputs(call: Call, request: service_pb2.ListInputsRequest) -> service_p
         app = call.app(conn, request.user_app_id)
         rows = inputs.page(conn, app.pk, status_code=request.status.code, ids=request.ids, offset=offset, limit=limit)
         said = said_of(conn, app, rows)
-    return service_pb2.MultiInputResponse(inputs=all_to_wire(rows, said))
+    return service_pb2.MultiInputResponse(inputs=all_to_wire(rows, said, Hosting(call)))
+
+
+@serves("StreamInputs")
+def stream_inputs(call: Call, request: service_pb2.StreamInputsRequest) -> service_pb2.MultiInputResponse:
+    """The app's inputs behind the one with ``last_id``, oldest first: what is added meanwhile moves no page."""
+    limit = request.per_page or STREAM_PER_PAGE
+    if limit > MAX_PER_PAGE:
+        raise InvalidRequest(f"per_page is {limit}; legal are 1 to {MAX_PER_PAGE}")
+    with call.store.read() as conn:
+        app = call.app(conn, request.user_app_id)
+        if request.order_by_id:
+            rows = inputs.following_by_id(
+                conn, app.pk, after=request.last_id, descending=request.descending, limit=limit
+            )
+        else:
+            after = None
+            if request.last_id:
+                after = inputs.keys(conn, app.pk, [request.last_id]).get(request.last_id)
+                if after is None:
+                    raise DoesNotExist(
+                        f"app {app.id!r} has no input {request.last_id!r} to go on from; with order_by_id an input "
+                        "that is gone will do"
+                    )
+            rows = inputs.following(conn, app.pk, after=after, descending=request.descending, limit=limit)
+        said = said_of(conn, app, rows)
+    return service_pb2.MultiInputResponse(inputs=all_to_wire(rows, said, Hosting(call)))
 
 
 @serves("PatchInputs")

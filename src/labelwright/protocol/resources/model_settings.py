@@ -9,7 +9,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api import resources_pb2
 from google.protobuf import json_format
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from sqlalchemy import Connection, Row
@@ -20,6 +20,9 @@ from labelwright.operators import registry
 from labelwright.operators.registry import Kind, ModelType
 from labelwright.operators.values import Operator, Snapshot
 from labelwright.store import knowledge_graphs
+
+MAX_CONCEPTS = 200
+"""Concepts that a reply may be told to show."""
 
 FIELDS = ("data", "params", "output_config")
 """What counts of an ``output_info``."""
@@ -103,11 +106,37 @@ def only_settings(info: resources_pb2.OutputInfo) -> resources_pb2.OutputInfo:
 
 
 def with_defaults(model_type: ModelType, info: resources_pb2.OutputInfo) -> None:
-    """Write the defaults of parameters that are left out into ``info``; those given stay as they were given."""
+    """Write the defaults of parameters that are left out into ``info``; those given stay as they were given.
+
+    Thresholds among the parameters, where a YAML file of the SDK alone can say them, move to their own place.
+
+    Raises:
+        ModelInvalidArgument: they are no list of concepts, or there are thresholds in both places.
+    """
+    for param in model_type.params:
+        if param.kind is Kind.THRESHOLDS and param.name in info.params.fields:
+            _move_thresholds(model_type, param.name, info)
     for param in model_type.params:
         if param.kind is Kind.THRESHOLDS or param.default is None or param.name in info.params.fields:
             continue
         info.params.update({param.name: param.default})
+
+
+def _move_thresholds(model_type: ModelType, name: str, info: resources_pb2.OutputInfo) -> None:
+    listed = plain(info.params)[name]
+    del info.params.fields[name]
+    try:
+        moved = ParseDict({"concepts": listed}, resources_pb2.Data())
+    except json_format.Error as e:
+        raise ModelInvalidArgument(
+            f"{model_type.id}: output_info.params.{name} is no list of concepts with id and value: {e}"
+        ) from None
+    if moved.concepts and info.data.concepts and moved.concepts[:] != info.data.concepts[:]:
+        raise ModelInvalidArgument(
+            f"{model_type.id}: thresholds are given in output_info.data and in output_info.params; legal is one place"
+        )
+    if moved.concepts and not info.data.concepts:
+        info.data.concepts.extend(moved.concepts)
 
 
 def needs_settings(model_type: ModelType) -> bool:
@@ -155,11 +184,15 @@ def plain(params: Struct) -> dict[str, Any]:
 
 
 def check_config(config: resources_pb2.OutputConfig) -> None:
-    """Refuse a floor that no score can be compared to.
+    """Refuse a floor that no score can be compared to, and a reply that is too long.
 
     Raises:
-        ModelInvalidArgument: ``min_value`` is not from 0 to 1.
+        ModelInvalidArgument: ``min_value`` is not from 0 to 1, or ``max_concepts`` above 200.
     """
+    if config.max_concepts > MAX_CONCEPTS:
+        raise ModelInvalidArgument(
+            f"output_config.max_concepts is {config.max_concepts}; 1 to {MAX_CONCEPTS} are legal, 0 means 20"
+        )
     if not (math.isfinite(config.min_value) and 0 <= config.min_value <= 1):
         raise ModelInvalidArgument(f"output_config.min_value is {config.min_value}; legal are 0 to 1")
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterable
+from typing import Any
+
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from clarifai_grpc.grpc.api.status import status_code_pb2, status_pb2
+from sqlalchemy import Connection, Row
 
 from labelwright.annotator.plans import output_info, snapshot
-from labelwright.errors import InvalidRequest, ModelDoesNotExist, ModelInvalidRequest
+from labelwright.errors import ModelDoesNotExist, ModelInvalidRequest
 from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.merging import check_action
@@ -20,6 +25,7 @@ from labelwright.protocol.resources.model_wire import (
     version_bytes,
     version_to_wire,
 )
+from labelwright.protocol.text_filters import every, sliced
 from labelwright.protocol.wire import SUCCESS, offset_limit, parse, status
 from labelwright.store import models, workflows
 
@@ -45,6 +51,8 @@ def post_model_versions(call: Call, request: service_pb2.PostModelVersionsReques
             settings.with_defaults(model_type, info)
             settings.check(conn, app, snapshot(conn, app), model_type, info)
             settings.check_json(posted)
+        if request.description and not posted.description:
+            posted.description = request.description
         add_version(conn, row.pk, posted, info)
         row = models.by_ids(conn, app.pk, [row.id])[row.id]
         made = to_wire(row, app, models.version(conn, row.pk))
@@ -66,21 +74,53 @@ def get_model_version(
 def list_model_versions(
     call: Call, request: service_pb2.ListModelVersionsRequest
 ) -> service_pb2.MultiModelVersionResponse:
-    """A model's versions, newest first where not ascending."""
+    """A model's versions, newest first where not ascending; by status or description where that is asked for."""
     offset, limit = offset_limit(request)
-    if request.concept_ids or request.min_replicas:
-        raise InvalidRequest("versions can't be listed by concept_ids or min_replicas; trained_only is legal")
     with call.store.read() as conn:
         app, row = find(conn, call, request.user_app_id, request.model_id)
-        rows = models.version_page(
-            conn,
-            row.pk,
-            offset=offset,
-            limit=limit,
-            status_code=status_code_pb2.MODEL_TRAINED if request.trained_only else None,
-            ascending=request.sort_ascending,
-        )
+        if request.min_replicas:
+            # No version runs anywhere but in this server itself.
+            return service_pb2.MultiModelVersionResponse()
+
+        def fetch(skip: int, most: int) -> list[Row[Any]]:
+            return models.version_page(
+                conn,
+                row.pk,
+                offset=skip,
+                limit=most,
+                status_code=status_code_pb2.MODEL_TRAINED if request.trained_only else None,
+                by_status=request.sort_by_status_code,
+                ascending=request.sort_ascending,
+            )
+
+        wanted = set(request.concept_ids)
+        if request.sort_by_description:
+            rows = _by_description(conn, filter(lambda r: _has(r, wanted), every(fetch)), request, offset, limit)
+        elif wanted:
+            rows = sliced(filter(lambda r: _has(r, wanted), every(fetch)), offset, limit)
+        else:
+            rows = fetch(offset, limit)
     return service_pb2.MultiModelVersionResponse(model_versions=[version_to_wire(r, app) for r in rows])
+
+
+def _has(version: Row[Any], concept_ids: set[str]) -> bool:
+    """Whether a version names all of these concepts."""
+    return not concept_ids or concept_ids <= {c.id for c in output_info(version.wire).data.concepts}
+
+
+def _by_description(
+    conn: Connection,
+    rows: Iterable[Row[Any]],
+    request: service_pb2.ListModelVersionsRequest,
+    offset: int,
+    limit: int,
+) -> list[Row[Any]]:
+    best = heapq.nsmallest if request.sort_ascending else heapq.nlargest
+    # Of the others only what they are sorted by is kept, and no more of it than the page and those before it.
+    keys = best(offset + limit, ((parse(resources_pb2.ModelVersion, r.wire).description, r.pk) for r in rows))
+    page = [pk for _, pk in keys[offset:]]
+    found = models.versions_of(conn, page)
+    return [found[pk] for pk in page]
 
 
 @serves("PatchModelVersions")

@@ -77,6 +77,8 @@ def to_wire(row: Row[Any], app: Row[Any], version: Row[Any] | None, *, asked: st
     wire.id, wire.name = asked or row.id, row.name
     wire.app_id, wire.user_id, wire.model_type_id = app.id, app.user_id, row.model_type_id
     wire.visibility.gettable = wire.visibility.gettable or resources_pb2.Visibility.PRIVATE
+    # What a tag is called is not known here beyond the tag itself.
+    wire.languages_full.extend(resources_pb2.FullTag(id=tag, name=tag) for tag in wire.languages)
     set_time(wire.created_at, row.created_at)
     set_time(wire.modified_at, row.modified_at)
     if version is not None:

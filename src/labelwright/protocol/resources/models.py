@@ -1,11 +1,11 @@
-"""Models. What a model is set by lies with its versions: see `model_settings`."""
+"""Models. What a model is set by lies with its versions: see `model_settings`; for listings `model_listing`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
-from clarifai_grpc.grpc.api.status import status_code_pb2, status_pb2
+from clarifai_grpc.grpc.api.status import status_pb2
 from sqlalchemy import Connection, Row
 
 from labelwright.annotator.plans import output_info, snapshot
@@ -16,7 +16,6 @@ from labelwright.errors import (
     ModelInvalidRequest,
 )
 from labelwright.ids import free_id_problem, new_id, resource_id_problem
-from labelwright.operators import registry
 from labelwright.operators.values import Snapshot
 from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
@@ -30,8 +29,7 @@ from labelwright.protocol.resources.model_wire import (
     model_bytes,
     to_wire,
 )
-from labelwright.protocol.text_filters import like, order_of, searched
-from labelwright.protocol.wire import MAX_PER_PAGE, SUCCESS, offset_limit, parse, status
+from labelwright.protocol.wire import SUCCESS, parse, status
 from labelwright.store import models, workflows
 
 MAX_MODELS = 128
@@ -113,81 +111,6 @@ def get_model(call: Call, request: service_pb2.GetModelRequest) -> service_pb2.S
             version = models.version(conn, row.pk)
         made = to_wire(row, app, version, asked=request.model_id)
     return service_pb2.SingleModelResponse(model=made)
-
-
-@serves("ListModels")
-def list_models(call: Call, request: service_pb2.ListModelsRequest) -> service_pb2.MultiModelResponse:
-    """The models of the app named, oldest first where no order is asked for."""
-    offset, limit = offset_limit(request)
-    _check_filters(request)
-    order, ascending = order_of(request, "name", "modified_at", "created_at")
-    sliced = any((request.name, request.search, request.query, request.visibility.gettable))
-    with call.store.read() as conn:
-        app = call.app(conn, request.user_app_id)
-        if request.starred_only or request.featured_only or request.bookmark:
-            # Nobody stars, picks or bookmarks models here.
-            return service_pb2.MultiModelResponse()
-        rows = models.listing(
-            conn,
-            app.pk,
-            order=order,
-            ascending=ascending,
-            offset=0 if sliced else offset,
-            limit=None if sliced else limit,
-            model_type_ids=_types(request),
-            status_code=status_code_pb2.MODEL_TRAINED if request.trained_only else None,
-            version_ids=list(request.model_version_ids) or None,
-        )
-    found = [(row, to_wire(row, app, version)) for row, version in rows]
-    if sliced:
-        found = [(row, model) for row, model in found if _wanted(row, model, request)][offset : offset + limit]
-    return service_pb2.MultiModelResponse(models=[model for _, model in found])
-
-
-def _types(request: service_pb2.ListModelsRequest) -> list[str] | None:
-    """The types that the request's filters leave; None for all."""
-    if not (request.model_type_id or request.input_fields or request.output_fields):
-        return None
-    return [
-        t.id
-        for t in registry.all_types()
-        if request.model_type_id in ("", t.id)
-        and (not request.input_fields or set(request.input_fields) & set(t.inputs))
-        and (not request.output_fields or set(request.output_fields) & set(t.outputs))
-    ]
-
-
-_UNSERVED_FILTERS = (
-    "license",
-    "toolkits",
-    "use_cases",
-    "languages",
-    "license_type",
-    "source",
-    "creator",
-    "min_replicas",
-)
-
-
-def _check_filters(request: service_pb2.ListModelsRequest) -> None:
-    if (count := len(request.model_version_ids)) > MAX_PER_PAGE:
-        raise InvalidRequest(f"{count} model_version_ids given; {MAX_PER_PAGE} at most are legal")
-    asked = [f for f in _UNSERVED_FILTERS if getattr(request, f)]
-    if asked:
-        raise InvalidRequest(
-            f"models can't be listed by {', '.join(asked)}; legal filters are model_type_id, trained_only, "
-            "input_fields, output_fields, model_version_ids, name, search, query and visibility"
-        )
-
-
-def _wanted(row: Row[Any], model: resources_pb2.Model, request: service_pb2.ListModelsRequest) -> bool:
-    asked = request.visibility.gettable
-    if asked and asked != model.visibility.gettable:
-        return False
-    names = (row.id, row.name, row.alias or "")
-    if request.name and not any(like(text, request.name) for text in (*names, model.description)):
-        return False
-    return searched((*names, model.description, model.notes), f"{request.search} {request.query}")
 
 
 @serves("PatchModels")

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from clarifai_grpc.grpc.api.status import status_pb2
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from labelwright.annotator.intake import kind_of, url_of
+from labelwright.annotator.plans import output_info
 from labelwright.annotator.predict import NodeOutput, Prediction, Task, tasks_inputs
 from labelwright.errors import (
     DoesNotExist,
     InputInvalidArgument,
     InvalidRequest,
     LabelwrightError,
+    ModelInvalidArgument,
 )
 from labelwright.ids import new_id
+from labelwright.operators import registry
+from labelwright.operators.registry import ModelType
 from labelwright.protocol.dispatch import Call, serves
-from labelwright.protocol.resources import model_wire, workflow_wire
+from labelwright.protocol.resources import model_settings, model_wire, workflow_wire
+from labelwright.protocol.resources.model_settings import MAX_CONCEPTS
+from labelwright.protocol.resources.output_trimming import Trim, translate, trim, trim_of, unknown
 from labelwright.protocol.wire import FAILURE, MIXED, SUCCESS, error_status, set_time, status
 from labelwright.store import models, workflows
 from labelwright.store.engine import now
 
 MAX_WORKFLOW_INPUTS = 32
 MAX_MODEL_INPUTS = 128
-DEFAULT_CONCEPTS, MAX_CONCEPTS = 20, 200
 
 
 @serves("PostWorkflowResults")
@@ -37,10 +42,13 @@ def post_workflow_results(
     _check(request.inputs, MAX_WORKFLOW_INPUTS, request.output_config)
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)
-        home, workflow = workflow_wire.find(conn, call, request.user_app_id, request.workflow_id)
+        home, workflow = workflow_wire.find(
+            conn, call, request.user_app_id, request.workflow_id, public_first=request.favor_clarifai_workflows
+        )
         version = workflows.version(conn, workflow.pk, request.version_id)
         if version is None:
             raise DoesNotExist(f"workflow {workflow.id!r} has no version {request.version_id!r}")
+        trims = _trims(conn, version, request.output_config)
     results = _predict(call, app, request.inputs, workflow=workflow.pk, workflow_version=version.id)
     reply = service_pb2.PostWorkflowResultsResponse()
     reply.workflow.id, reply.workflow.app_id, reply.workflow.user_id = (
@@ -57,24 +65,41 @@ def post_workflow_results(
         if not isinstance(result, LabelwrightError):
             for node in result:
                 if not node.suppress:
-                    _fill(shown.outputs.add(), node, given, request.output_config)
+                    # A node is missing where its model version was deleted meanwhile.
+                    by = trims.get(node.node_id) or trim_of(resources_pb2.OutputConfig(), request.output_config)
+                    _fill(shown.outputs.add(), node, given, by)
+    _translate(call, app, [o.data for r in reply.results for o in r.outputs], request.output_config.language)
     reply.status.CopyFrom(_overall([r.status for r in reply.results]))
     return reply
+
+
+def _trims(conn: Connection, version: Row[Any], asked: resources_pb2.OutputConfig) -> dict[str, Trim]:
+    """Node id to what is shown of its output: as its model version says, save what the request says."""
+    nodes = workflows.nodes(conn, version.pk)
+    rows = models.versions_by_pk(conn, {node.model_version for node in nodes})
+    return {
+        node.node_id: trim_of(output_info(rows[node.model_version].wire).output_config, asked)
+        for node in nodes
+        if node.model_version in rows
+    }
 
 
 @serves("PostModelOutputs")
 def post_model_outputs(call: Call, request: service_pb2.PostModelOutputsRequest) -> service_pb2.MultiOutputResponse:
     """Run one model over inputs."""
-    given_info = resources_pb2.OutputInfo()
-    # Old clients say it in the first place, the SDK in the second.
-    given_info.MergeFrom(request.model.output_info)
-    given_info.MergeFrom(request.model.model_version.output_info)
+    given_info = model_settings.given(request.model) or resources_pb2.OutputInfo()
     _check(request.inputs, MAX_MODEL_INPUTS, given_info.output_config)
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)
         _, model = model_wire.find(conn, call, request.user_app_id, request.model_id)
         newest = None if request.version_id else models.version(conn, model.pk)
         version = newest or model_wire.find_version(conn, model, request.version_id)
+    model_type = registry.get(model.model_type_id)
+    if model_type.make is None:
+        # Types without weights look at theirs when they are made.
+        registry.check_params(model_type, model_settings.plain(given_info.params))
+    said = output_info(version.wire)
+    strange = _unknown(model_type, said, given_info.output_config)
     results = _predict(
         call,
         app,
@@ -83,6 +108,7 @@ def post_model_outputs(call: Call, request: service_pb2.PostModelOutputsRequest)
         called=request.model_id,
         output_info=given_info.SerializeToString(),
     )
+    by = trim_of(said.output_config, given_info.output_config)
     reply = service_pb2.MultiOutputResponse()
     for given, result in zip(request.inputs, results, strict=True):
         output = reply.outputs.add()
@@ -91,10 +117,46 @@ def post_model_outputs(call: Call, request: service_pb2.PostModelOutputsRequest)
             set_time(output.created_at, now())
             _echo(output.input, given)
         else:
-            _fill(output, result[0], given, given_info.output_config)
+            _fill(output, result[0], given, by)
         output.status.CopyFrom(_status(result))
+    _translate(
+        call, app, [o.data for o in reply.outputs], given_info.output_config.language or said.output_config.language
+    )
     reply.status.CopyFrom(_overall([o.status for o in reply.outputs]))
+    if strange and reply.status.code == SUCCESS:
+        reply.status.CopyFrom(status(MIXED, f"select_concepts: the model does not know {', '.join(strange)}"))
     return reply
+
+
+@serves("GenerateModelOutputs")
+def generate_model_outputs(
+    call: Call, request: service_pb2.PostModelOutputsRequest
+) -> Iterable[service_pb2.MultiOutputResponse]:
+    """The same as a stream of one reply, with an output for each input: no model here makes its output bit by bit."""
+    yield post_model_outputs(call, request)
+
+
+def _unknown(model_type: ModelType, said: resources_pb2.OutputInfo, config: resources_pb2.OutputConfig) -> list[str]:
+    """The selected concepts that a model does not know; none for one whose concepts are not listed.
+
+    Raises:
+        ModelInvalidArgument: it knows none of them.
+    """
+    known = said.data.concepts
+    if not (model_type.predicts and known and config.select_concepts):
+        return []
+    strange = [repr(c.id or c.name) for c in unknown(config.select_concepts, known)]
+    if len(strange) == len(config.select_concepts):
+        raise ModelInvalidArgument(
+            f"select_concepts: the model knows none of {', '.join(strange)}; ListModelConcepts tells those it knows"
+        )
+    return strange
+
+
+def _translate(call: Call, app: Row[Any], data: Sequence[resources_pb2.Data], language: str) -> None:
+    if language:
+        with call.store.read() as conn:
+            translate(conn, data, language, (app.user_id, app.id))
 
 
 def _check(inputs: Sequence[resources_pb2.Input], most: int, config: resources_pb2.OutputConfig) -> None:
@@ -162,7 +224,7 @@ def _fill(
     output: resources_pb2.Output,
     node: NodeOutput,
     given: resources_pb2.Input,
-    config: resources_pb2.OutputConfig,
+    by: Trim,
 ) -> None:
     output.id = new_id()
     set_time(output.created_at, now())
@@ -173,22 +235,4 @@ def _fill(
     model.model_version.id = node.model.version_id
     _echo(output.input, given)
     output.data.ParseFromString(node.data)
-    _trim(output.data, config)
-    for region in output.data.regions:
-        _trim(region.data, config)
-
-
-def _trim(data: resources_pb2.Data, config: resources_pb2.OutputConfig) -> None:
-    """What a client gets to see of the concepts: the best ones, and what was asked for."""
-    most = config.max_concepts or DEFAULT_CONCEPTS
-    wanted = {c.id for c in config.select_concepts if c.id}, {c.name for c in config.select_concepts if c.name}
-    kept = [
-        c
-        for c in data.concepts
-        if c.value >= config.min_value and (not config.select_concepts or c.id in wanted[0] or c.name in wanted[1])
-    ]
-    kept.sort(key=lambda c: -c.value)
-    if kept[:most] != list(data.concepts):
-        copies = [resources_pb2.Concept.FromString(c.SerializeToString()) for c in kept[:most]]
-        del data.concepts[:]
-        data.concepts.extend(copies)
+    trim(output.data, by)

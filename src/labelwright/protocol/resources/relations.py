@@ -41,8 +41,8 @@ def post_concept_relations(
         # The new revision comes first: it locks the app's row, so that nobody adds the same meanwhile.
         apps.bump(conn, app.pk)
         _check_graphs(conn, app, {r.knowledge_graph_id for r in given} - {""})
-        ends = [(_subject(app, request.concept_id, r), _object(call, app, r)) for r in given]
-        pks = _find(conn, call, {name for pair in ends for name in pair})
+        ends = [(_subject(app, request.concept_id, r), _object(app, r)) for r in given]
+        pks = _find(conn, call, app, {name for pair in ends for name in pair})
         edges = [
             Edge(pks[subject], r.predicate, pks[object_], r.knowledge_graph_id)
             for (subject, object_), r in zip(ends, given, strict=True)
@@ -137,38 +137,43 @@ def _subject(app: Row[Any], concept_id: str, relation: resources_pb2.ConceptRela
     return app.user_id, app.id, concept_id or named
 
 
-def _object(call: Call, app: Row[Any], relation: resources_pb2.ConceptRelation) -> Name:
+def _object(app: Row[Any], relation: resources_pb2.ConceptRelation) -> Name:
     concept = relation.object_concept
     if not concept.id:
         raise ConceptsInvalidRequest("a relation's object_concept has no id")
     if concept.app_id == PUBLIC_APP and concept.user_id in ("", PUBLIC_USER):
         return PUBLIC_USER, PUBLIC_APP, concept.id
-    owner = call.user_id if concept.user_id in ("", "me") else concept.user_id
-    return owner, concept.app_id or app.id, concept.id
+    if concept.app_id in ("", app.id) and concept.user_id in ("", app.user_id):
+        return app.user_id, app.id, concept.id
+    return concept.user_id, concept.app_id or app.id, concept.id
 
 
-def _find(conn: Connection, call: Call, names: set[Name]) -> dict[Name, int]:
+def _find(conn: Connection, call: Call, app: Row[Any], names: set[Name]) -> dict[Name, int]:
     """Concept keys by name; apps that the caller can't see are as good as absent."""
-    visible = {(user, app) for user, app, _ in names if user == call.user_id or (user, app) == _PUBLIC}
-    rows = apps.by_names(conn, visible)
+    rows: dict[tuple[str, str], Row[Any]] = {}
+    for user, app_id in {name[:2] for name in names}:
+        own = (user, app_id) == (app.user_id, app.id)
+        try:
+            place = resources_pb2.UserAppIDSet(user_id=user, app_id=app_id)
+            rows[user, app_id] = app if own else call.app(conn, place)
+        except DoesNotExist:
+            continue
     ids: dict[int, set[str]] = {}
-    for user, app, concept_id in names:
-        if (user, app) in rows:
-            ids.setdefault(rows[user, app].pk, set()).add(concept_id)
-    found = {app: concepts.keys(conn, app, wanted) for app, wanted in ids.items()}
+    for user, app_id, concept_id in names:
+        if (user, app_id) in rows:
+            ids.setdefault(rows[user, app_id].pk, set()).add(concept_id)
+    found = {pk: concepts.keys(conn, pk, wanted) for pk, wanted in ids.items()}
     pks = {}
     for name in sorted(names):
-        user, app, concept_id = name
-        row = rows.get((user, app))
+        user, app_id, concept_id = name
+        row = rows.get((user, app_id))
         pk = found[row.pk].get(concept_id) if row is not None else None
         if pk is None:
             why = "the app has no such concept" if row is not None else "this key can't see such an app"
-            raise DoesNotExist(f"there is no concept {concept_id!r} in {user}/{app}: {why}")
+            place_ = f"{user or call.user_id}/{app_id}"
+            raise DoesNotExist(f"there is no concept {concept_id!r} in {place_}: {why}")
         pks[name] = pk
     return pks
-
-
-_PUBLIC = (PUBLIC_USER, PUBLIC_APP)
 
 
 def _check_new(

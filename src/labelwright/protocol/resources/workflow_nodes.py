@@ -114,7 +114,7 @@ def _find_models(conn: Connection, call: Call, app: Row[Any], every: Sequence[tu
 def _named_app(
     conn: Connection, call: Call, app: Row[Any], public: Row[Any] | None, user_id: str, app_id: str
 ) -> Row[Any] | None:
-    if not app_id:
+    if not app_id or (app_id == app.id and user_id in ("", app.user_id)):
         return app
     if app_id == PUBLIC_APP and user_id in ("", PUBLIC_USER):
         # "main" alone means the public app, as it does for concepts and default workflows.

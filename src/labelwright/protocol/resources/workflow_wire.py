@@ -104,8 +104,13 @@ def version_bytes(version: resources_pb2.WorkflowVersion, nodes: Iterable[resour
     return without(kept, *VERSION_COMPUTED)
 
 
-def find(conn: Connection, call: Call, user_app_id: Any, workflow_id: str) -> tuple[Row[Any], Row[Any]]:
+def find(
+    conn: Connection, call: Call, user_app_id: Any, workflow_id: str, *, public_first: bool = False
+) -> tuple[Row[Any], Row[Any]]:
     """A workflow for reading, and its app: in the app named or else in the public one. "" is the app's default.
+
+    Args:
+        public_first: a public workflow of that id comes before the app's own.
 
     Raises:
         InvalidRequest, DoesNotExist: no app is named, the key can't see it, or neither app has the workflow.
@@ -113,14 +118,12 @@ def find(conn: Connection, call: Call, user_app_id: Any, workflow_id: str) -> tu
     app = call.app(conn, user_app_id)
     if not workflow_id:
         return _default(conn, app)
-    row = workflows.get(conn, app.pk, workflow_id)
-    if row is not None:
-        return app, row
     public = public_app(conn)
-    row = workflows.get(conn, public.pk, workflow_id) if public is not None else None
-    if row is None or public is None:
-        raise DoesNotExist(f"neither app {app.id!r} nor {PUBLIC_USER}/{PUBLIC_APP} has a workflow {workflow_id!r}")
-    return public, row
+    places = [app] if public is None or public.pk == app.pk else [app, public]
+    for place in reversed(places) if public_first else places:
+        if (row := workflows.get(conn, place.pk, workflow_id)) is not None:
+            return place, row
+    raise DoesNotExist(f"neither app {app.id!r} nor {PUBLIC_USER}/{PUBLIC_APP} has a workflow {workflow_id!r}")
 
 
 def _default(conn: Connection, app: Row[Any]) -> tuple[Row[Any], Row[Any]]:

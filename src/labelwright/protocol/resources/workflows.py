@@ -1,4 +1,4 @@
-"""Workflows. Their nodes lie with their versions: see `workflow_nodes`."""
+"""Workflows. Their nodes lie with their versions: see `workflow_nodes`; for listings `workflow_listing`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from labelwright.protocol.merging import check_action
 from labelwright.protocol.resources import model_settings as settings
 from labelwright.protocol.resources.workflow_nodes import Resolved, resolve
 from labelwright.protocol.resources.workflow_wire import COMPUTED, find, own, to_wire, version_bytes, workflow_bytes
-from labelwright.protocol.text_filters import like, order_of, searched
-from labelwright.protocol.wire import SUCCESS, offset_limit, parse, status
+from labelwright.protocol.wire import SUCCESS, parse, status
 from labelwright.store import workflows
 
 MAX_WORKFLOWS = 128
@@ -76,42 +75,6 @@ def get_workflow(call: Call, request: service_pb2.GetWorkflowRequest) -> service
         app, row = find(conn, call, request.user_app_id, request.workflow_id)
         made = to_wire(conn, [row], app)[0]
     return service_pb2.SingleWorkflowResponse(workflow=made)
-
-
-@serves("ListWorkflows")
-def list_workflows(call: Call, request: service_pb2.ListWorkflowsRequest) -> service_pb2.MultiWorkflowResponse:
-    """The workflows of the app named, oldest first where no order is asked for."""
-    offset, limit = offset_limit(request)
-    texts = f"{request.search} {request.query} {request.search_term}"
-    order, ascending = order_of(request, "id", "modified_at", "created_at")
-    sliced = bool(request.id or texts.strip() or request.visibility.gettable)
-    with call.store.read() as conn:
-        app = call.app(conn, request.user_app_id)
-        if request.starred_only or request.featured_only or request.bookmark:
-            # Nobody stars, picks or bookmarks workflows here.
-            return service_pb2.MultiWorkflowResponse()
-        rows = workflows.listing(
-            conn,
-            app.pk,
-            order=order,
-            ascending=ascending,
-            offset=0 if sliced else offset,
-            limit=None if sliced else limit,
-        )
-        if sliced:
-            rows = [row for row in rows if _wanted(row, request, texts)][offset : offset + limit]
-        made = to_wire(conn, rows, app)
-    return service_pb2.MultiWorkflowResponse(workflows=made)
-
-
-def _wanted(row: Row[Any], request: service_pb2.ListWorkflowsRequest, texts: str) -> bool:
-    workflow = parse(resources_pb2.Workflow, row.wire)
-    asked = request.visibility.gettable
-    if asked and asked != (workflow.visibility.gettable or resources_pb2.Visibility.PRIVATE):
-        return False
-    if request.id and not like(row.id, request.id):
-        return False
-    return searched((row.id, workflow.description, workflow.notes), texts)
 
 
 @serves("PatchWorkflows")
