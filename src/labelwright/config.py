@@ -7,6 +7,7 @@ A setting comes from, in this order: a flag of the command, ``LABELWRIGHT_<NAME>
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -109,6 +110,13 @@ class Settings(BaseSettings):
     def _address(cls, value: str | None) -> str | None:
         if value is not None:
             parse_address(value)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+            raise ValueError(f"{value!r} is not http://HOST:PORT or https://HOST:PORT, with a path behind it or none")
         return value
 
     @field_validator("home")

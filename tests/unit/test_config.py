@@ -68,6 +68,9 @@ def test_a_home_is_absolute_and_knows_the_users_own(tmp_path: Path, monkeypatch:
         ("listen", "8080"),
         ("grpc", "localhost:http"),
         ("http", "localhost:65536"),
+        ("public_url", "labels.example.org"),
+        ("public_url", "https://user@labels.example.org"),
+        ("public_url", "https://labels.example.org/?a=b"),
     ],
 )
 def test_a_bad_value_is_named_wherever_it_comes_from(

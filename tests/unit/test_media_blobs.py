@@ -47,6 +47,28 @@ def test_what_is_put_is_got(store: BlobStore) -> None:
     assert store.get("a/empty") == b""
 
 
+@given(size=st.integers(0, 700_000), start=st.integers(0, 800_000), length=st.integers(0, 800_000))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_part_is_read_piece_by_piece(store: BlobStore, size: int, start: int, length: int) -> None:
+    content = bytes(i % 251 for i in range(1000)) * (size // 1000 + 1)
+    store.put("a/long", content[:size])
+    pieces = list(store.pieces("a/long", start, length))
+    assert b"".join(pieces) == content[:size][start : start + length]
+    assert all(pieces)
+    assert store.size("a/long") == size
+    assert store.head("a/long", 10) == content[:size][:10]
+
+
+def test_of_what_is_not_there_nothing_can_be_read(store: BlobStore) -> None:
+    store.put("a/b", b"x")
+    for key in ("a/c", "a", "a/b/c", "other/x"):
+        for read in (lambda k: store.size(k), lambda k: store.head(k, 1), lambda k: list(store.pieces(k, 0, 1))):
+            with pytest.raises(DoesNotExist, match=key):
+                read(key)
+    with pytest.raises(InvalidRequest):
+        store.size("../a")
+
+
 def test_what_is_not_there_does_not_exist(store: BlobStore) -> None:
     store.put("a/b", b"x")
     for key in ("a/c", "a", "a/b/c", "other/x"):

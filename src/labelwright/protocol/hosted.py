@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any
 
 import structlog
-from clarifai_grpc.grpc.api.resources_pb2 import Data
+from clarifai_grpc.grpc.api.resources_pb2 import Data, HostedURL
 from sqlalchemy import Row
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -55,7 +55,9 @@ class Hosting:
     """Makes the addresses that one call shows. Made before a transaction of the store begins, not within one."""
 
     def __init__(self, call: Call) -> None:
-        self._base = call.base_url
+        base = call.base_url
+        self._prefix = f"{base}{PREFIX}" if base else ""
+        self._hosted = {kind: HostedURL(prefix=self._prefix, sizes=sizes) for kind, sizes in SIZES.items()}
         self._signer = call.server.signer.ready()
         self._expires = int(time.time()) + call.server.settings.hosted_seconds
 
@@ -68,17 +70,17 @@ class Hosting:
             kept: whether its bytes lie in the media store.
         """
         kind = kind_of(data)
-        if kind is None or not self._base:
+        if kind is None or not self._prefix:
             return
         media: Any = getattr(data, kind)
         if not kept and not (kind == "text" and media.raw):
             return
         path = suffix(pk)
-        media.hosted.prefix, media.hosted.suffix = f"{self._base}{PREFIX}", path
-        media.hosted.sizes.extend(SIZES[kind])
+        media.hosted.CopyFrom(self._hosted[kind])
+        media.hosted.suffix = path
         if not media.url:
             signature = self._signer.sign(path, self._expires)
-            media.url = f"{self._base}{PREFIX}/{ORIGINAL}/{path}?expires={self._expires}&signature={signature}"
+            media.url = f"{self._prefix}/{ORIGINAL}/{path}?expires={self._expires}&signature={signature}"
 
 
 def suffix(pk: int) -> str:

@@ -10,6 +10,7 @@ from clarifai_grpc.grpc.api.status import status_pb2
 from sqlalchemy import Connection, Row
 
 from labelwright.annotator.intake import kind_of, url_of
+from labelwright.annotator.labels import places
 from labelwright.annotator.plans import output_info
 from labelwright.annotator.predict import NodeOutput, Prediction, Task, tasks_inputs
 from labelwright.errors import (
@@ -213,11 +214,14 @@ def _overall(each: Sequence[status_pb2.Status]) -> status_pb2.Status:
 
 
 def _echo(target: resources_pb2.Input, given: resources_pb2.Input) -> None:
-    """The input as it was given, without its bytes: the client has them."""
+    """The input as it was given, without its bytes, wherever they stand: the client has them."""
     target.CopyFrom(given)
-    for kind in ("image", "video", "audio"):
-        if target.data.HasField(kind):
-            getattr(target.data, kind).ClearField("base64")
+    for place in places(target.data):
+        for kind in ("image", "video", "audio"):
+            if place.HasField(kind):
+                getattr(place, kind).ClearField("base64")
+        if place.HasField("image"):
+            place.image.ClearField("decoded_bytes")
 
 
 def _fill(
