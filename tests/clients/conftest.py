@@ -29,7 +29,7 @@ from tests.acceptance.conftest import TOKEN, USER, Running
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PYTHON = ROOT / ".venv-clients" / "bin" / "python"
+PYTHON = ROOT / os.environ.get("CLIENTS_VENV", ".venv-clients") / "bin" / "python"
 MODULES = HERE / "node" / "node_modules"
 PHOTOS = ("astronaut", "coffee", "rocket", "chelsea")
 NOWHERE = "http://127.0.0.1:9"
@@ -67,7 +67,7 @@ class Place:
             "CLARIFAI_API_BASE": self.base,
             "PHOTOS_URL": self.photos,
             "PHOTOS_FOLDER": str(self.folder),
-            "HOME": str(self.folder),
+            "HOME": str(self.folder.parent),
             "HTTP_PROXY": NOWHERE,
             "HTTPS_PROXY": NOWHERE,
             "NO_PROXY": "127.0.0.1,localhost",

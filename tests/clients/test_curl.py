@@ -44,6 +44,17 @@ def curl(place: Place) -> Curl:
     return call
 
 
+def until(ask: Callable[[], tuple[int, dict[str, Any]]], there: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The reply, once what is waited for is there."""
+    for _ in range(600):
+        status, reply = ask()
+        assert status == 200, reply
+        if there(reply):
+            return reply
+        time.sleep(0.05)
+    raise AssertionError("what was waited for does not come")
+
+
 def test_an_apps_life(curl: Curl, place: Place) -> None:
     app = f"/v2/users/{USER}/apps/curled"
     status, made = curl("POST", "/v2/users/me/apps", {"apps": [{"id": "curled", "default_workflow_id": "Empty"}]})
@@ -64,11 +75,7 @@ def test_an_apps_life(curl: Curl, place: Place) -> None:
     ]
     status, posted = curl("POST", f"{app}/inputs", {"inputs": inputs})
     assert (status, [i["status"]["code"] for i in posted["inputs"]]) == (200, [30001] * 3)
-    for _ in range(600):
-        status, counted = curl("GET", f"{app}/inputs/status")
-        if counted["counts"]["processed"] == 3:
-            break
-        time.sleep(0.05)
+    counted = until(lambda: curl("GET", f"{app}/inputs/status"), lambda reply: reply["counts"]["processed"] == 3)
     # Numbers are there, nought or not.
     assert counted["counts"]["errors"] == 0
 
@@ -145,12 +152,8 @@ def test_the_tutorials_calls(curl: Curl, place: Place) -> None:
     assert [c["name"] for c in answered["outputs"][0]["data"]["concepts"]] == ["people"]
 
     status, _ = curl("POST", f"{app}/inputs", {"inputs": [{"id": "astronaut", **question["inputs"][0]}]})
-    for _ in range(600):
-        path = f"{app}/annotations?user_ids={USER}&list_all_annotations=true&statuses.code=24150"
-        status, listed = curl("GET", path)
-        if listed["annotations"] or status != 200:
-            break
-        time.sleep(0.05)
+    path = f"{app}/annotations?user_ids={USER}&list_all_annotations=true&statuses.code=24150"
+    listed = until(lambda: curl("GET", path), lambda reply: bool(reply["annotations"]))
     (written,) = listed["annotations"]
     assert (written["input_id"], written["status"]["code"], written["user_id"]) == ("astronaut", 24150, USER)
     assert [c["id"] for c in written["data"]["concepts"]] == ["people"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api import service_pb2
-from clarifai_grpc.grpc.api.resources_pb2 import Concept, UserAppIDSet, Visibility
+from clarifai_grpc.grpc.api.resources_pb2 import Concept, ConceptExtraInfo, UserAppIDSet, Visibility
 from clarifai_grpc.grpc.api.status import status_code_pb2
 
 ABSENT = status_code_pb2.CONN_DOES_NOT_EXIST
@@ -129,3 +129,40 @@ def test_texts_that_are_no_name_or_too_long_are_refused(client: Any, bad: dict[s
     reply = patch(client, Concept(id="good", **bad), expect=INVALID)
     assert "concept 'good'" in reply.status.details
     assert get(client, "good").concept.name == "good"
+
+
+def test_an_id_is_looked_for_by_a_part_of_it_or_with_a_wild_card(client: Any) -> None:
+    post(client, *[Concept(id=i) for i in ("Red cat", "cat", "caterpillar", "dog", "100%", "1_0")])
+    assert listed(client, id="CAT") == ["Red cat", "cat", "caterpillar"]
+    assert listed(client, id="c*p") == ["caterpillar"]
+    assert listed(client, id="cat", page=2, per_page=2) == ["caterpillar"]
+    assert listed(client, id="%") == ["100%"]
+    assert listed(client, id="_") == ["1_0"]
+
+
+def test_overwrite_replaces_metadata_as_a_whole(client: Any) -> None:
+    def with_metadata(**values: Any) -> Concept:
+        concept = Concept(id="a")
+        concept.metadata.update(values)
+        return concept
+
+    post(client, with_metadata(colour="red", size=1))
+    (after,) = patch(client, with_metadata(size=2)).concepts
+    assert dict(after.metadata) == {"size": 2.0}
+    (after,) = patch(client, Concept(id="a", name="A")).concepts
+    assert dict(after.metadata) == {"size": 2.0}
+    patch(client, with_metadata(size=float("inf")), expect=status_code_pb2.CONN_INVALID_REQUEST)
+    post(client, Concept(id="b", metadata=with_metadata(size=float("nan")).metadata), expect=11102)
+
+
+def test_a_concept_changes_once_a_call(client: Any) -> None:
+    post(client, Concept(id="a"))
+    reply = patch(client, Concept(id="a", name="first"), Concept(id="a", name="second"), expect=INVALID)
+    assert "duplicate" in reply.status.details
+    assert get(client, "a").concept.name == "a"
+
+
+def test_what_only_a_search_can_say_is_not_kept(client: Any) -> None:
+    extra = ConceptExtraInfo(is_rankable=True)
+    (concept,) = post(client, Concept(id="a", extra_info=extra)).concepts
+    assert not concept.HasField("extra_info")

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from clarifai_grpc.channel.clarifai_channel import ClarifaiChannel
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2, service_pb2_grpc
-from clarifai_grpc.grpc.api.resources_pb2 import Audio, Data, Image, Input, Text, Video
+from clarifai_grpc.grpc.api.resources_pb2 import Audio, Data, Image, Input, Region, Text, Video
 from PIL import Image as Pillow
 
 from labelwright import config
@@ -24,6 +24,7 @@ from labelwright.annotator.worker import Annotator
 from labelwright.ids import new_id
 from labelwright.media import frames, variants
 from labelwright.media.blobs import BlobStore
+from labelwright.media.signing import Signer
 from labelwright.protocol import hosted, hosted_sizes
 from labelwright.protocol import server as grpc_server
 from labelwright.protocol.dispatch import Server
@@ -31,6 +32,7 @@ from labelwright.protocol.frontdoor import Upstream
 from labelwright.protocol.http import build_app
 from labelwright.protocol.loop import EdgeLoop
 from labelwright.protocol.methods import methods
+from labelwright.protocol.resources import predictions
 from labelwright.store import apps, secrets, users
 from tests.conftest import Client
 from tests.unit.some_media import Site, loopback_site, noise, png, video, wav
@@ -176,8 +178,13 @@ def test_a_page_costs_no_statement_more(door: Door, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(secrets, "get_or_create", never)
     signed = []
-    sign = type(door.server.signer).sign
-    monkeypatch.setattr(type(door.server.signer), "sign", lambda self, *a: signed.append(a) or sign(self, *a))
+    sign = Signer.sign
+
+    def count(self: Signer, path: str, expires: int) -> str:
+        signed.append(path)
+        return sign(self, path, expires)
+
+    monkeypatch.setattr(Signer, "sign", count)
     reply = door.call("ListInputs", service_pb2.ListInputsRequest(per_page=128))
     assert len({i.data.image.url for i in reply.inputs}) == 128
     assert len(signed) == 128
@@ -198,6 +205,16 @@ def test_an_input_by_url_keeps_its_url_and_is_hosted_once_it_is_kept(
     assert door.size(media, "orig").content == content
     assert size_of(door.size(media, "tiny").content) == (24, 16)
     assert code(door.size(media, "orig", key=None)) == (404, 11101)
+
+
+def test_a_previews_echo_has_no_bytes_anywhere() -> None:
+    crop = Data(image=Image(base64=b"crop", url="http://x/crop"))
+    data = Data(image=Image(base64=b"whole", decoded_bytes=b"pixels"), regions=[Region(id="r", data=crop)])
+    shown = Input()
+    predictions._echo(shown, Input(id="a", data=data))
+    assert shown == Input(
+        id="a", data=Data(image=Image(), regions=[Region(id="r", data=Data(image=Image(url="http://x/crop")))])
+    )
 
 
 @pytest.mark.parametrize(("public", "prefix"), [("https://media.example.org/x/", "https://media.example.org/x/hosted")])
@@ -253,19 +270,12 @@ def test_a_keys_scopes_and_app_count_as_for_get_input(door: Door, server: Server
         other = apps.get(conn, door.user_id, "other")
         assert ours is not None
         assert other is not None
-        made = {}
-        for name, scopes in {
-            "reads": sorted(methods()["GetInput"].scopes),
-            "writes": ["Inputs_Add"],
-            "here": ["All"],
-            "there": ["All"],
-        }.items():
-            made[name] = new_id()
-            users.add_key(conn, user_id=door.user_id, token=made[name], scopes=scopes)
-        found = {name: users.find_key(conn, token) for name, token in made.items()}
-        for name, app in (("here", ours), ("there", other)):
-            bind = users.keys.update().where(users.keys.c.id == found[name].id)
-            conn.execute(bind.values(app=app.pk))
+        made = {name: new_id() for name in ("reads", "writes", "here", "there")}
+        reading = sorted(methods()["GetInput"].scopes)
+        users.add_key(conn, user_id=door.user_id, token=made["reads"], scopes=reading)
+        users.add_key(conn, user_id=door.user_id, token=made["writes"], scopes=["Inputs_Add"])
+        users.add_key(conn, user_id=door.user_id, token=made["here"], app=ours.pk)
+        users.add_key(conn, user_id=door.user_id, token=made["there"], app=other.pk)
     assert door.size(posted.data.image, "orig", key=made["reads"]).status_code == 200
     assert code(door.size(posted.data.image, "orig", key=made["writes"])) == (403, 11007)
     assert door.size(posted.data.image, "orig", key=made["here"]).status_code == 200

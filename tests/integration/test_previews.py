@@ -14,6 +14,9 @@ from PIL import Image
 from labelwright.annotator.predict import Forecaster
 from labelwright.models import catalogue
 from labelwright.models.builtin import descriptor
+from labelwright.operators import registry
+from labelwright.operators.registry import ModelType
+from labelwright.operators.values import Output
 from labelwright.protocol.dispatch import Server
 
 SUCCESS, MIXED, FAILURE = 10000, 10010, 10020
@@ -146,22 +149,38 @@ def ids(data: resources_pb2.Data) -> list[str]:
 ANIMALS = says(("cat", 0.75), ("dog", 0.5), ("bird", 0.25))
 
 
-def test_the_versions_own_limits_count_until_the_request_sets_others(client: Any) -> None:
+ZOO = ModelType(
+    id="zoo",
+    title="",
+    description="Sees three animals in any text.",
+    inputs=("text",),
+    outputs=("concepts",),
+    make=lambda _params, _data, _snapshot: lambda batch: Output([ANIMALS.data for _ in batch.rows]),
+)
+
+
+def test_the_versions_own_limits_count_until_the_request_sets_others(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     everything(client, max_concepts=2)
     assert ids(shown(client, ANIMALS).outputs[0].data) == ["cat", "dog"]
     assert ids(shown(client, ANIMALS, max_concepts=1).outputs[0].data) == ["cat"]
     assert ids(shown(client, ANIMALS, max_concepts=3, min_value=0.5).outputs[0].data) == ["cat", "dog"]
-    post_model(client, "writer", "annotation-writer", annotation_status="ANNOTATION_SUCCESS")
-    first = resources_pb2.WorkflowNode(id="first", model=resources_pb2.Model(id="writer"), suppress_output=True)
+    monkeypatch.setitem(registry._types, ZOO.id, ZOO)
+    zoo = resources_pb2.Model(id="zoo", model_type_id=ZOO.id)
+    client.call("PostModels", service_pb2.PostModelsRequest(models=[zoo]))
+    first = resources_pb2.WorkflowNode(id="first", model=zoo, suppress_output=True)
     node = resources_pb2.WorkflowNode(id="n", model=resources_pb2.Model(id="all"), node_inputs=[{"node_id": "first"}])
     behind = resources_pb2.WorkflowNode(id="m", model=resources_pb2.Model(id="more"), node_inputs=[{"node_id": "n"}])
     everything(client, "more")
     workflow = resources_pb2.Workflow(id="w", nodes=[first, node, behind])
     client.call("PostWorkflows", service_pb2.PostWorkflowsRequest(workflows=[workflow]))
 
+    text = resources_pb2.Input(data=resources_pb2.Data(text=resources_pb2.Text(raw="anything")))
+
     def of_nodes(**config: Any) -> list[list[str]]:
         request = service_pb2.PostWorkflowResultsRequest(
-            workflow_id="w", inputs=[ANIMALS], output_config=resources_pb2.OutputConfig(**config)
+            workflow_id="w", inputs=[text], output_config=resources_pb2.OutputConfig(**config)
         )
         (result,) = client.call("PostWorkflowResults", request).results
         return [ids(output.data) for output in result.outputs]

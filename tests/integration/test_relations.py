@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from labelwright.store import apps, relations
+from tests.integration.some_people import another, place, share
 
 ABSENT = status_code_pb2.CONN_DOES_NOT_EXIST
 INVALID = status_code_pb2.CONCEPTS_INVALID_REQUEST
@@ -397,3 +398,42 @@ def test_what_is_listed_is_what_was_said(app: Any, triples: list[tuple[str, str,
     if ids:
         delete(app, "", *ids)
     assert told(listing(app)) == []
+
+
+# --- who may relate what --------------------------------------------------------------------------
+
+
+def test_a_collaborator_relates_the_apps_concepts(app: Any) -> None:
+    guest = another(app)
+    share(app, guest, "All")
+    for one in (relation("hyponym", "food"), relation("synonym", Concept(id="sweet", app_id="app"))):
+        request = service_pb2.PostConceptRelationsRequest(
+            user_app_id=place(app), concept_id="honey", concept_relations=[one]
+        )
+        (made,) = guest.call("PostConceptRelations", request).concept_relations
+        assert made.object_concept.user_id == app.user_id
+    foreign = ConceptRelation(object_concept=Concept(id="food", app_id="app", user_id="me"), predicate="synonym")
+    request = service_pb2.PostConceptRelationsRequest(
+        user_app_id=place(app), concept_id="people", concept_relations=[foreign]
+    )
+    assert "can't see" in guest.call("PostConceptRelations", request, expect=ABSENT).status.details
+
+
+def test_another_app_is_seen_by_those_alone_who_may_read_it(app: Any) -> None:
+    """A concept of an app that is shared may be related to; so it was of one's own app alone."""
+    guest = another(app)
+    share(app, guest, "All")
+    named = UserAppIDSet(user_id=guest.user_id, app_id="theirs")
+    guest.call("PostApps", service_pb2.PostAppsRequest(user_app_id=named, apps=[App(id="theirs")]))
+    concepts = [Concept(id="miel")]
+    guest.call("PostConcepts", service_pb2.PostConceptsRequest(user_app_id=named, concepts=concepts))
+    given = relation("synonym", Concept(id="honey", app_id="app", user_id=app.user_id))
+    request = service_pb2.PostConceptRelationsRequest(user_app_id=named, concept_id="miel", concept_relations=[given])
+    (made,) = guest.call("PostConceptRelations", request).concept_relations
+    assert (made.object_concept.id, made.object_concept.user_id) == ("honey", app.user_id)
+    stranger = another(app)
+    mine = UserAppIDSet(user_id=stranger.user_id, app_id="mine")
+    stranger.call("PostApps", service_pb2.PostAppsRequest(user_app_id=mine, apps=[App(id="mine")]))
+    stranger.call("PostConcepts", service_pb2.PostConceptsRequest(user_app_id=mine, concepts=concepts))
+    request.user_app_id.CopyFrom(mine)
+    assert "can't see" in stranger.call("PostConceptRelations", request, expect=ABSENT).status.details

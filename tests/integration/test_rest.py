@@ -73,6 +73,9 @@ def test_an_input_is_posted_read_patched_and_deleted(api: Api, client: Client) -
     got = answer(api.get(path))
     over_grpc = client.call("GetInput", service_pb2.GetInputRequest(input_id="a/b ü"))
     over_rest = json_format.ParseDict(got, service_pb2.SingleInputResponse())
+    for reply in (over_rest, over_grpc):
+        # The addresses of media begin as the call came in.
+        reply.input.data.ClearField("text")
     assert over_rest.input == over_grpc.input
     assert got["status"]["req_id"] != over_grpc.status.req_id
 

@@ -27,6 +27,7 @@ from labelwright.annotator.plans import Plans
 from labelwright.errors import ModelDoesNotExist
 from labelwright.ids import new_id
 from labelwright.store import apps, models, users, workflows
+from tests.integration.some_people import another, place, share
 
 DUPLICATE = status_code_pb2.WORKFLOW_DUPLICATE
 ARGUMENT = status_code_pb2.WORKFLOW_INVALID_ARGUMENT
@@ -462,6 +463,35 @@ def test_listing_filters_sorts_and_pages(client: Any) -> None:
     assert listed(client, visibility=visible) == []
 
 
+def test_listing_by_words_and_relevance(client: Any) -> None:
+    post(client, Workflow(id="a", description="about cats and dogs"))
+    post(client, Workflow(id="cats"))
+    post(client, Workflow(id="b", notes="cats"))
+    assert listed(client, query="cats -dogs") == ["cats", "b"]
+    assert listed(client, query="cat") == []
+    assert listed(client, query="dogs OR b") == ["a", "b"]
+    assert listed(client, search_term="cat") == ["a", "cats", "b"]
+    assert listed(client, search="cat", sort_by_relevance=True) == ["cats", "a", "b"]
+    assert listed(client, search="cat", sort_by_relevance=True, page=2, per_page=2) == ["b"]
+    request = service_pb2.ListWorkflowsRequest(sort_by_relevance=True)
+    client.call("ListWorkflows", request, expect=status_code_pb2.CONN_INVALID_REQUEST)
+
+
+def test_a_collaborator_names_models_of_the_app_by_its_id_alone(client: Any) -> None:
+    over(client)
+    guest = another(client)
+    share(client, guest, "All")
+    theirs = node("n", "over")
+    theirs.model.app_id = "app"
+    first = node("embed", "general-image-recognition")
+    theirs.node_inputs.add(node_id="embed")
+    request = service_pb2.PostWorkflowsRequest(
+        user_app_id=place(client), workflows=[Workflow(id="w", nodes=[first, theirs])]
+    )
+    made = guest.call("PostWorkflows", request).workflows[0]
+    assert [n.model.user_id for n in made.nodes] == ["clarifai", client.user_id]
+
+
 # --- changing -------------------------------------------------------------------------------------
 
 
@@ -678,3 +708,55 @@ def test_too_many_nodes_are_refused_before_their_models_are_looked_for(client: A
     request = service_pb2.PostWorkflowsRequest(workflows=[Workflow(id="w", nodes=nodes)])
     reply = client.call("PostWorkflows", request, expect=status_code_pb2.WORKFLOW_INVALID_GRAPH)
     assert "21 nodes; 20 at most" in reply.status.details
+
+
+# --- the calls that the SDK makes of a YAML file ---------------------------------------------------
+
+
+def from_yaml(client: Any, *wanted: dict[str, Any]) -> list[Model]:
+    """The models of a file's nodes, looked for and made as the SDK does it."""
+    found = []
+    for said in wanted:
+        request = service_pb2.GetModelRequest(model_id=said["id"])
+        reply = client.call("GetModel", request, expect=None)
+        params = struct(**said["params"]) if "params" in said else None
+        if reply.status.code != 10000:
+            # The SDK looks for this text in the status as it prints it.
+            assert "Model does not exist" in str(reply.status)
+            model = Model(id=said["id"], model_type_id=said["type"], description="of a file")
+            client.call("PostModels", service_pb2.PostModelsRequest(models=[model]))
+        elif (
+            "params" not in said or said["params"].items() <= dict(reply.model.model_version.output_info.params).items()
+        ):
+            found.append(reply.model)
+            continue
+        version = resources_pb2.ModelVersion(output_info=OutputInfo(params=params) if params else None)
+        post_version = service_pb2.PostModelVersionsRequest(model_id=said["id"], model_versions=[version])
+        found.append(client.call("PostModelVersions", post_version).model)
+    return found
+
+
+def test_a_yaml_file_makes_the_models_that_are_not_there_and_finds_them_again(client: Any) -> None:
+    file: list[dict[str, Any]] = [
+        {"id": "general-image-recognition"},
+        {"id": "map", "type": "concept-synonym-mapper"},
+        {
+            "id": "sift",
+            "type": "concept-threshold",
+            "params": {"concept_threshold_type": "GREATER_THAN", "filter_other_concepts": False},
+        },
+        {"id": "write", "type": "annotation-writer", "params": {"annotation_status": 24150}},
+    ]
+    made = from_yaml(client, *file)
+    nodes = []
+    for i, model in enumerate(made):
+        inputs = [resources_pb2.NodeInput(node_id=f"n{i - 1}")] if i else []
+        nodes.append(WorkflowNode(id=f"n{i}", model=model, node_inputs=inputs))
+    (workflow,) = post(client, Workflow(id="of-a-file", nodes=nodes)).workflows
+    assert [n.model.id for n in workflow.nodes] == [said["id"] for said in file]
+    assert [n.model.model_version.id for n in workflow.nodes] == [m.model_version.id for m in made]
+    again = from_yaml(client, *file)
+    assert [m.model_version.id for m in again] == [m.model_version.id for m in made], "no version is made twice"
+    other = file[3] | {"params": {"annotation_status": 24151}}
+    (changed,) = from_yaml(client, other)
+    assert changed.model_version.id != made[3].model_version.id

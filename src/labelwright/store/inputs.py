@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select,
 
 from labelwright.store import tables as t
 from labelwright.store.engine import insert_many, next_keys, now
+from labelwright.store.prepared import Prepared
 
 
 class NewInput(NamedTuple):
@@ -53,6 +54,19 @@ def add(
         ],
     )
     return pks, at
+
+
+_LEVEL = t.annotations.alias("level")
+_ONE = Prepared(
+    select(t.inputs, _LEVEL.c.pk.label("level"), _LEVEL.c.wire.label("level_wire"))
+    .outerjoin(_LEVEL, (_LEVEL.c.input == t.inputs.c.pk) & _LEVEL.c.input_level)
+    .where(t.inputs.c.app == bindparam("of_app"), t.inputs.c.id == bindparam("input_id"))
+)
+
+
+def with_level(conn: Connection, app: int, input_id: str) -> Row[Any] | None:
+    """One input of an app; beside the columns its input-level annotation: `level` (its key) and `level_wire`."""
+    return _ONE.first(conn, of_app=app, input_id=input_id)
 
 
 # Built once, for the calls that are made most.

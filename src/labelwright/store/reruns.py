@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, update
 
 from labelwright.store.engine import now
-from labelwright.store.tables import DONE, FAILED, inputs
+from labelwright.store.tables import DONE, IN_PROGRESS, PENDING, inputs
 
-# Whatever waits or is being worked on gets the newest workflow anyway.
-_SETTLED = (DONE, FAILED)
+# Whatever waits or is being worked on gets the newest workflow anyway; an input may have failed with any other code.
+_UNSETTLED = (PENDING, IN_PROGRESS)
 
 
 def _wanted(app: int, upto: int, without_version: str | None) -> ColumnElement[bool]:
-    wanted = and_(inputs.c.app == app, inputs.c.pk <= upto, inputs.c.status_code.in_(_SETTLED))
+    wanted = and_(inputs.c.app == app, inputs.c.pk <= upto, inputs.c.status_code.not_in(_UNSETTLED))
     if without_version is None:
         return wanted
     version = inputs.c.workflow_version_id
@@ -56,7 +56,7 @@ def following(
 
 def still_settled(conn: Connection, pks: Iterable[int]) -> set[int]:
     """Those of these inputs that are there and settled, locked until the transaction ends."""
-    query = select(inputs.c.pk).where(inputs.c.pk.in_(list(pks)), inputs.c.status_code.in_(_SETTLED))
+    query = select(inputs.c.pk).where(inputs.c.pk.in_(list(pks)), inputs.c.status_code.not_in(_UNSETTLED))
     return {row.pk for row in conn.execute(query.order_by(inputs.c.pk).with_for_update())}
 
 

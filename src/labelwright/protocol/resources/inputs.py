@@ -9,6 +9,7 @@ from labelwright.errors import DoesNotExist, InputInvalidRequest, InvalidRequest
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.hosted import Hosting
 from labelwright.protocol.resources import input_patches, input_posts
+from labelwright.protocol.resources.annotation_data import from_rows
 from labelwright.protocol.resources.input_messages import (
     MAX_INPUTS,
     all_to_wire,
@@ -17,6 +18,7 @@ from labelwright.protocol.resources.input_messages import (
     to_wire,
 )
 from labelwright.protocol.wire import MAX_PER_PAGE, offset_limit
+from labelwright.store import annotations as annotation_rows
 from labelwright.store import inputs, jobs
 from labelwright.store import tables as t
 
@@ -35,11 +37,13 @@ def get_input(call: Call, request: service_pb2.GetInputRequest) -> service_pb2.S
     """One input."""
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)
-        row = inputs.by_ids(conn, app.pk, [request.input_id]).get(request.input_id)
+        row = inputs.with_level(conn, app.pk, request.input_id)
         if row is None:
             raise DoesNotExist(f"app {app.id!r} has no input {request.input_id!r}")
-        said = said_of(conn, app, [row])
-    return service_pb2.SingleInputResponse(input=to_wire(row, said.get(row.pk), Hosting(call)))
+        said = None
+        if row.level is not None:
+            said = from_rows(row.level_wire, annotation_rows.concepts_of(conn, [row.level])[row.level], app)
+    return service_pb2.SingleInputResponse(input=to_wire(row, said, Hosting(call)))
 
 
 @serves("ListInputs")
