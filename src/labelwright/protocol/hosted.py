@@ -57,7 +57,6 @@ class Hosting:
     def __init__(self, call: Call) -> None:
         base = call.base_url
         self._prefix = f"{base}{PREFIX}" if base else ""
-        self._hosted = {kind: HostedURL(prefix=self._prefix, sizes=sizes) for kind, sizes in SIZES.items()}
         self._signer = call.server.signer.ready()
         self._expires = int(time.time()) + call.server.settings.hosted_seconds
 
@@ -76,8 +75,10 @@ class Hosting:
         if not kept and not (kind == "text" and media.raw):
             return
         path = suffix(pk)
-        media.hosted.CopyFrom(self._hosted[kind])
-        media.hosted.suffix = path
+        hosted: HostedURL = media.hosted
+        hosted.Clear()
+        hosted.prefix, hosted.suffix = self._prefix, path
+        hosted.sizes.extend(SIZES[kind])
         if not media.url:
             signature = self._signer.sign(path, self._expires)
             media.url = f"{self._prefix}/{ORIGINAL}/{path}?expires={self._expires}&signature={signature}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from labelwright import config
 from labelwright.config import Settings
 from labelwright.protocol.listeners import format_address
+from labelwright.protocol.tls import scheme
 
 # The underscore is not legal in a host name, and yet is in what container networks call theirs.
 _AUTHORITY = re.compile(
@@ -24,17 +26,23 @@ def base_url(settings: Settings, metadata: Mapping[str, str]) -> str:
     """
     if settings.public_url:
         return settings.public_url.rstrip("/")
-    scheme = "https" if settings.tls_cert is not None else "http"
     addresses = settings.addresses
     speaks_http = addresses.listen or addresses.http
     if speaks_http is None:
         return ""
-    named = _AUTHORITY.fullmatch(metadata.get(":authority") or metadata.get("host") or "")
+    authority = metadata.get(":authority") or metadata.get("host") or ""
+    return _address(scheme(settings), speaks_http, addresses.grpc, authority[:300])
+
+
+# Clients name few hosts, and every call that shows media asks.
+@lru_cache(256)
+def _address(scheme: str, speaks_http: str, grpc: str | None, authority: str) -> str:
+    named = _AUTHORITY.fullmatch(authority)
     if named is None or int(named["port"] or 0) > 65535:
         host, port = config.parse_address(speaks_http)
         return f"{scheme}://{format_address((_ANY.get(host, host), port))}" if port else ""
-    if addresses.grpc is not None and addresses.grpc != speaks_http:
-        direct, port = config.parse_address(addresses.grpc)[1], config.parse_address(speaks_http)[1]
+    if grpc is not None and grpc != speaks_http:
+        direct, port = config.parse_address(grpc)[1], config.parse_address(speaks_http)[1]
         if direct and port and named["port"] == str(direct):
             # This port takes gRPC alone; the host is still the way by which the client comes.
             return f"{scheme}://{named['host']}:{port}"

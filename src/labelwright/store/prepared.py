@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select
 from sqlalchemy.exc import DBAPIError
 
+from labelwright.store.engine import dbapi_of
+
 
 class _Compiled(NamedTuple):
     sql: str
@@ -39,7 +41,7 @@ class Prepared:
         """
         compiled = self._compiled.get(conn.dialect.name) or self._compile(conn)
         given: Any = values if compiled.order is None else tuple(values[name] for name in compiled.order)
-        cursor = conn.connection.cursor()
+        cursor = dbapi_of(conn).cursor()
         try:
             cursor.execute(compiled.sql, given)
             return [compiled.row(row) for row in cursor.fetchall()]

@@ -131,12 +131,13 @@ class _Shower:
         return out
 
     def _made(self) -> dict[int, tuple[str, Show | None]]:
-        self._shown = tuple((f.name, _empty(f)) for f in self._descriptor.fields if _always_shown(f))
+        self._shown = tuple((f.name, _empty(f)) for f in self._descriptor.fields if always_shown(f))
         self._table = {f.number: (f.name, _whole(f)) for f in self._descriptor.fields}
         return self._table
 
 
-def _always_shown(field: FieldDescriptor) -> bool:
+def always_shown(field: FieldDescriptor) -> bool:
+    """Whether a field is printed where it is empty too, as far as the message that it is in is there."""
     if not field.GetOptions().Extensions[extensions_pb2.cl_show_if_empty] or field.containing_oneof is not None:
         return False
     return field.is_repeated or field.message_type is None
