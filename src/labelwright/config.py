@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -183,11 +184,21 @@ def load(**flags: Any) -> Settings:
     try:
         return Settings(**{k: v for k, v in flags.items() if v is not None})
     except ValidationError as e:
-        lines = [f"{'.'.join(str(p) for p in err['loc']) or 'settings'}: {err['msg']}" for err in e.errors()]
-        raise ConfigurationError("; ".join(lines)) from None
+        raise ConfigurationError("; ".join(_problem(err) for err in e.errors())) from None
     except SettingsError as e:
         raise ConfigurationError(f'{e}: a list is written as JSON there, such as \'["one", "two"]\'') from None
     except tomllib.TOMLDecodeError as e:
         raise ConfigurationError(f"{SETTINGS_FILE} is not valid TOML: {e}") from None
     except OSError as e:
         raise ConfigurationError(f"{e.filename or SETTINGS_FILE} can't be read: {e.strerror}") from None
+
+
+def _problem(error: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in error["loc"]) or "settings"
+    if error["type"] == "value_error":
+        # Ours, which name the value themselves.
+        return f"{name}: {error['msg'].removeprefix('Value error, ')}"
+    # What may hold a password or a token is not repeated.
+    if error["type"] == "extra_forbidden" or name in ("pat", "database_url", "media_url"):
+        return f"{name}: {error['msg']}"
+    return f"{name} is {error['input']!r}: {error['msg']}"

@@ -8,13 +8,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import grpc
-import httpx
 from clarifai_grpc.grpc.api import resources_pb2 as r
 from clarifai_grpc.grpc.api.status.status_pb2 import Status
 from google.protobuf import json_format
@@ -43,7 +43,8 @@ LIMIT = 2**20
 """Bytes that a message may have: the least that can be set."""
 
 
-NOTHING = SimpleNamespace(status=Status(code=10000, req_id="none: the stream was empty"))
+SUCCESS = 10000
+NOTHING = SimpleNamespace(status=Status(code=SUCCESS, req_id="none: the stream was empty"))
 """What stands for the last reply of a stream that has none."""
 
 
@@ -67,6 +68,11 @@ class Person:
     token: str
     names: dict[str, str] = field(default_factory=dict)
     """What the server named itself."""
+
+
+def secret(person: Person) -> str:
+    """What only this person may read."""
+    return f"only {person.id} knows"
 
 
 @dataclass
@@ -99,7 +105,7 @@ class World:
         self.channel = grpc.insecure_channel(
             f"127.0.0.1:{port}", options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         )
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self._edge.http_port}", timeout=30)
+        self.http = HTTPConnection("127.0.0.1", self._edge.http_port, timeout=30)
         self.guest, self.stranger = self._person("guest", full=False), self._person("other", full=False)
         self.owner, self.victim = self._person("owner"), self._person("vicky")
         self._raw: sqlite3.Connection | None = None
@@ -108,6 +114,7 @@ class World:
             self._raw = sqlite3.connect(str(store.engine.url.database), isolation_level=None)
             self._saved = sqlite3.connect(":memory:")
             self._raw.backup(self._saved)
+        self._restored: Any = None
 
     def close(self) -> None:
         for raw in (self._raw, self._saved):
@@ -122,8 +129,10 @@ class World:
         """Bring everything back to how it was in the beginning. On SQLite alone."""
         if self._raw is None or self._saved is None:
             raise RuntimeError("only SQLite is brought back")
-        self._saved.backup(self._raw)
-        self.server.auth.forget()
+        if self.version() != self._restored:
+            self._saved.backup(self._raw)
+            self.server.auth.forget()
+            self._restored = self.version()
 
     # --- calls ------------------------------------------------------------------------------------
 
@@ -162,18 +171,33 @@ class World:
         plain = json.loads(json.dumps(given)) if isinstance(given, dict) else {}
         for variable in binding.variables:
             value = _pop(plain, variable.split("."))
-            path = path.replace(f"{{{variable}}}", quote(str(value), safe="").replace(".", "%2E") or "-")
+            path = path.replace(f"{{{variable}}}", quote(str(value), safe="", errors="surrogatepass").replace(".", "%2E") or "-")
         headers = {"Authorization": f"Key {token}"} if token else {}
         if binding.verb == "GET":
             query = urlencode(list(_flat(plain)), errors="surrogatepass")
-            reply = self.http.get(f"{path}?{query}", headers=headers)
-        else:
-            if isinstance(given, dict):
-                body = json.dumps(plain.get(binding.body, {}) if binding.body not in ("", "*") else plain).encode()
-            elif not isinstance(given, bytes):
-                body = json.dumps(given).encode()
-            reply = self.http.request(binding.verb, path, content=body, headers=headers)
-        return answered(reply)
+            return self.fetch("GET", f"{path}?{query}", None, headers)
+        if isinstance(given, dict):
+            body = json.dumps(plain.get(binding.body, {}) if binding.body not in ("", "*") else plain).encode()
+        elif not isinstance(given, bytes):
+            body = json.dumps(given).encode()
+        return self.fetch(binding.verb, path, body, headers)
+
+    def fetch(self, verb: str, target: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+        """One HTTP call."""
+        # Not httpx, which takes twice as long and refuses long addresses itself.
+        try:
+            self.http.request(verb, target, body, headers)
+            reply = self.http.getresponse()
+            said = reply.read()
+        except BaseException:
+            self.http.close()
+            raise
+        lines = said.decode().strip().split("\n")
+        if lines == [""]:
+            return Answer(SUCCESS, "", NOTHING.status.req_id, "", reply.status)
+        status = json.loads(lines[-1])["status"]
+        text = "\n".join(lines)
+        return Answer(status["code"], status.get("details", ""), status.get("req_id", ""), text, reply.status)
 
     def binding(self, rpc: str) -> rest.Binding:
         """The first path that leads to an RPC."""
@@ -183,6 +207,10 @@ class World:
 
     def rows(self) -> Rows:
         """Every row of every table."""
+        if self._raw is not None:
+            # A tenth of the time that it takes through SQLAlchemy.
+            columns = {x.name: ", ".join(c.name for c in x.columns) for x in t.metadata.sorted_tables}
+            return {x: self._raw.execute(f"SELECT {c} FROM {x} ORDER BY 1, 2").fetchall() for x, c in columns.items()}
         with self.store.read() as conn:
             found = {x.name: [tuple(row) for row in conn.execute(select(x))] for x in t.metadata.sorted_tables}
         return {name: sorted(rows, key=repr) for name, rows in found.items()}
@@ -241,13 +269,13 @@ class World:
         def post(rpc: str, **fields: Any) -> Any:
             request: Any = methods()[rpc].request(user_app_id=place, **fields)
             reply = self.call(rpc, request, person.token)
-            if reply.status.code != 10000:
+            if reply.status.code != SUCCESS:
                 raise RuntimeError(f"{rpc}: {reply}")
             return reply
 
         empty = r.Workflow(id="Empty", app_id="main", user_id="clarifai")
         post("PostApps", apps=[r.App(id=id, default_workflow=empty) for id in (APP, OTHER_APP)])
-        post("PostConcepts", concepts=[r.Concept(id=ONE, name="secret"), r.Concept(id=KIN)])
+        post("PostConcepts", concepts=[r.Concept(id=ONE, name=secret(person)), r.Concept(id=KIN)])
         related = r.ConceptRelation(
             subject_concept=r.Concept(id=ONE), object_concept=r.Concept(id=KIN), predicate="synonym"
         )
@@ -258,7 +286,7 @@ class World:
         newest = post("PostModelVersions", model_id=ONE, model_versions=[newer]).model.model_version
         workflow = post("PostWorkflows", workflows=[graph(ONE)]).workflows[0]
         patched = post("PatchWorkflows", workflows=[graph(ONE, 0.7)], action="overwrite").workflows[0]
-        data = r.Data(text=r.Text(raw="secret"), concepts=[r.Concept(id=ONE, value=1)])
+        data = r.Data(text=r.Text(raw=secret(person)), concepts=[r.Concept(id=ONE, value=1)])
         job = new_id()
         post("PostInputs", inputs=[r.Input(id=ONE, data=data)], inputs_add_job_id=job)
         annotation = r.Annotation(id=ONE, input_id=ONE, data=r.Data(concepts=[r.Concept(id=KIN, value=1)]))
@@ -280,19 +308,10 @@ class World:
         )
 
 
-def answered(reply: httpx.Response) -> Answer:
-    """What an HTTP answer says."""
-    lines = reply.text.strip().split("\n")
-    if lines == [""]:
-        return Answer(10000, "", NOTHING.status.req_id, "", reply.status_code)
-    status = json.loads(lines[-1])["status"]
-    return Answer(status["code"], status.get("details", ""), status.get("req_id", ""), reply.text, reply.status_code)
-
-
 def _pop(plain: Any, names: list[str]) -> Any:
     for name in names[:-1]:
-        plain = plain.get(name) or {}
-    return plain.pop(names[-1], "")
+        plain = plain.get(name) if isinstance(plain, dict) else None
+    return plain.pop(names[-1], "") if isinstance(plain, dict) else ""
 
 
 def _flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -36,13 +36,16 @@ from tests.integration.some_requests import (
     mutants,
     referring,
 )
-from tests.integration.some_world import LIMIT, Answer, Person, Rows, World, opened
+from tests.integration.some_world import LIMIT, Answer, Rows, World, opened, secret
 
 RPCS = sorted(served())
 SUCCESS, MIXED, INSUFFICIENT = 10000, 10010, 11007
 TOO_LARGE = 11100
 NOT_THERE = {"GetModelVersionInputExample"}
 """RPCs for which there is nothing that a good request could find."""
+
+OF_THE_SERVER = {"GetModelType", "ListModelTypes"}
+"""RPCs that answer alike whatever app is named."""
 
 NEVER = re.compile(
     r"Traceback|File \"|site-packages|\.py\b|internal error|sqlalchemy|sqlite3|psycopg|IntegrityError|"
@@ -152,10 +155,6 @@ def changed(before: Rows, now: Rows) -> dict[str, Any]:
     return {k: (sorted(set(before[k]) ^ set(now[k]), key=repr)) for k in now if before[k] != now[k]}
 
 
-def lacks(world: World, method: Method, person: Person) -> None:
-    """"""
-
-
 # --- what the others are measured by --------------------------------------------------------------
 
 
@@ -211,3 +210,193 @@ def test_wrong_values_over_rest(world: World, method: Method) -> None:
             continue
         answer = checked(world.asked(method.name, body), request)
         watch.after(answer, request)
+
+
+# --- what is another's ----------------------------------------------------------------------------
+
+
+def alike(text: str, *names: str) -> str:
+    """A reply without what differs between two calls: the request's id, and the names that were asked for."""
+    text = re.sub(r'"?req_id"?: ?"[^"]*"', "", text)
+    for name in sorted(names, key=len, reverse=True):
+        text = text.replace(name, "?")
+    return text
+
+
+def asked_everywhere(world: World, method: Method, request: Any, token: str | None = None) -> Iterator[Answer]:
+    """A request over gRPC, and over every path that REST has for it."""
+    yield checked(world.over_grpc(method.name, request, token), request)
+    body = json_format.MessageToDict(request, preserving_proto_field_name=True)
+    for binding in rest.bindings():
+        if binding.method == method.name and not binding.hidden_by:
+            yield checked(world.asked(method.name, body, token, binding), (binding, request))
+
+
+def test_what_is_anothers_is_as_good_as_absent(world: World, method: Method) -> None:
+    if "user_app_id" not in method.request.DESCRIPTOR.fields_by_name:
+        return
+    victim, nobody, nowhere = world.victim, f"nobody-{new_id()[-8:]}", "cellar"
+    places = [(victim.id, APP), (nobody, APP)]
+    if method.name not in OF_THE_USER:
+        places.append((victim.id, nowhere))
+    tokens = [world.owner.token, world.key(world.owner, "All", app=APP)]
+    before = world.rows()
+    for token in tokens:
+        told: list[list[tuple[int, str]]] = []
+        for user, app in places:
+            request = good(method, user, victim.names, app)
+            answers = asked_everywhere(world, method, request, token)
+            told.append([(a.code, alike(a.text, victim.id, nobody, nowhere, APP)) for a in answers])
+        assert all(each == told[0] for each in told), told
+        if method.name not in OF_THE_USER | OF_THE_SERVER:
+            assert all(code != SUCCESS for code, _ in told[0]), told
+    assert changed(before, world.rows()) == {}
+
+
+def test_a_key_of_one_app_sees_no_other(world: World, method: Method) -> None:
+    if "user_app_id" not in method.request.DESCRIPTOR.fields_by_name:
+        return
+    owner, nowhere = world.owner, "cellar"
+    bound = world.key(owner, "All", app=OTHER_APP)
+    before = world.rows()
+    told = []
+    for app in (APP, nowhere):
+        answers = asked_everywhere(world, method, good(method, owner.id, owner.names, app), bound)
+        told.append([(a.code, alike(a.text, nowhere, APP)) for a in answers])
+    assert told[0] == told[1]
+    if method.personal:
+        assert {code for code, _ in told[0]} == {INSUFFICIENT}
+    assert changed(before, world.rows()) == {}
+
+
+def test_what_a_request_refers_to_may_not_be_anothers(world: World, method: Method) -> None:
+    owner, victim, nobody, nowhere = world.owner, world.victim, f"nobody-{new_id()[-8:]}", "cellar"
+    told = []
+    for user, app in ((victim.id, APP), (nobody, APP), (victim.id, nowhere)):
+        request = referring(good(method, owner.id, owner.names), user, app)
+        if request is None:
+            return
+        world.restore()
+        answer = checked(world.over_grpc(method.name, request), request)
+        told.append((answer.code, alike(answer.details, victim.id, nobody, nowhere, APP)))
+        assert secret(victim) not in answer.text
+    assert told[0] == told[1] == told[2]
+
+
+# --- who may call ---------------------------------------------------------------------------------
+
+GIVING = {"PostKeys"}
+"""Who calls this needs what is given away besides."""
+
+
+def test_scopes(world: World, method: Method) -> None:
+    if not method.needs_key:
+        assert checked(world.over_grpc(method.name, method.request(), ""), method).code in (SUCCESS, 11101)
+        return
+    request = good(method, world.owner.id, world.owner.names)
+    watch = Unchanged(world)
+    for token, code in (("", 11102), ("nonsense", 11008), (new_id(), 11009)):
+        for way in (world.over_grpc, world.over_rest):
+            answer = checked(way(method.name, request, token), request)
+            assert (answer.code, answer.http) in ((code, 0), (code, 401))
+            watch.after(answer, request)
+    lacking = [method.scopes - {scope} for scope in sorted(method.scopes)]
+    tokens = world.keys(world.owner, [*lacking, method.scopes])
+    watch = Unchanged(world)
+    for token, scope in zip(tokens, sorted(method.scopes), strict=False):
+        answer = checked(world.over_grpc(method.name, request, token), request)
+        assert answer.code == INSUFFICIENT
+        assert scope in answer.details
+        watch.after(answer, request)
+    if lacking:
+        answer = checked(world.over_rest(method.name, request, tokens[0]), request)
+        assert (answer.code, answer.http) == (INSUFFICIENT, 403)
+        watch.after(answer, request)
+    if method.personal:
+        answer = checked(world.over_grpc(method.name, request, world.key(world.owner, "All", app=APP)), request)
+        assert answer.code == INSUFFICIENT
+    answer = checked(world.over_grpc(method.name, request, tokens[-1]), request)
+    assert (answer.code == SUCCESS) != (method.name in NOT_THERE | GIVING), answer
+    assert "needs scopes" not in answer.details
+
+
+# --- what is no request ---------------------------------------------------------------------------
+
+NO_JSON = (b"{", b"[]", b"[1]", b'"text"', b"1", b"nul", b"\xff\xfe{}", b"\xef\xbb\xbf{}", b"{} {}", b'{"a": NaN}')
+TWICE = b'{"user_app_id": {}, "user_app_id": {}, "a": 1, "a": 2}'
+WRONG_TYPES: tuple[Any, ...] = (
+    *("text", "\ud800", "\0", "@@@", 1.5, -1, 10**30, True, None, [], {}, [[]], [{}], ["x", 1], [None], {"": {}}),
+    *([{"id": 1}], [{"id": {}}], [{"data": []}], [{"data": {"image": {"base64": "%%%"}}}], {"user_id": ["me"]}),
+    *([{"data": {"metadata": [1]}}], [{"data": {"concepts": {"id": "x"}}}], {"app_id": 7, "user_id": None}),
+)
+"""For a field of any type, most of these are wrong."""
+
+
+def test_what_is_no_message_over_rest(world: World, method: Method) -> None:
+    watch, dice = Unchanged(world), dice_for(method)
+    binding = world.binding(method.name)
+    base = good(method, world.owner.id, world.owner.names)
+    plain = json_format.MessageToDict(base, preserving_proto_field_name=True)
+    bodies: list[Any] = []
+    if binding.verb != "GET":
+        for body in (*NO_JSON, TWICE, b"[" * 50_000, b'{"a":' * 2000 + b"1" + b"}" * 2000, b"9" * 5000):
+            answer = checked(world.asked(method.name, body), body)
+            assert (answer.code, answer.http) == (11100, 400), (body[:50], answer)
+            watch.after(answer, body)
+    for field in method.request.DESCRIPTOR.fields:
+        wrong = WRONG_TYPES if field.message_type else dice.sample(WRONG_TYPES, 8)
+        bodies += [{**plain, field.name: value} for value in wrong]
+    for item in (v[0] for v in plain.values() if isinstance(v, list) and isinstance(v[0], dict)):
+        name = next(k for k, v in plain.items() if isinstance(v, list) and v[0] is item)
+        for key in item:
+            bodies += [{**plain, name: [{**item, key: value}]} for value in dice.sample(WRONG_TYPES, 6)]
+    for body in dice.sample(bodies, min(30, len(bodies))):
+        answer = checked(world.asked(method.name, body), body)
+        watch.after(answer, body)
+
+
+def test_what_is_no_message_over_grpc(world: World, method: Method) -> None:
+    watch, dice = Unchanged(world), dice_for(method)
+    wire = good(method, world.owner.id, world.owner.names).SerializeToString()
+    cut = [wire[: dice.randrange(len(wire))] for _ in range(6)] if wire else []
+    flipped = [bytes(b ^ (dice.random() < 0.02) * dice.randrange(256) for b in wire) for _ in range(6)]
+    noise = [dice.randbytes(n) for n in (1, 7, 100, 5000)]
+    nested = [b"\x0a\x80\x01" * 300, b"\x0b" * 500, b"\xff" * 11, b"\x0a\xff\xff\xff\xff\x0f"]
+    for data in (*cut, *flipped, *noise, *nested):
+        answer = checked(world.over_grpc(method.name, data), data)
+        watch.after(answer, data)
+
+
+def test_what_is_too_large(world: World, method: Method) -> None:
+    before = world.rows()
+    # A field of number 20,000, which no message has: it would count for nothing were it not so large.
+    large = b"\x82\xe2\x09" + b"\xe0\x80\x40" + bytes(LIMIT + 96)
+    with pytest.raises(grpc.RpcError) as refused:
+        world.raw(method.name, large)
+    assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED  # type: ignore[attr-defined]
+    if world.binding(method.name).verb != "GET":
+        base = good(method, world.owner.id, world.owner.names)
+        plain = json_format.MessageToDict(base, preserving_proto_field_name=True)
+        answer = checked(world.asked(method.name, json.dumps(plain).encode() + b" " * LIMIT), plain)
+        assert (answer.code, answer.http) == (TOO_LARGE, 413)
+        assert "max_message_bytes" in answer.details
+    assert changed(before, world.rows()) == {}
+
+
+@pytest.mark.postgres
+def test_what_postgresql_alone_refuses(postgres_server: str, tmp_path: Any, lines: Lines) -> None:
+    """Texts with NUL, and numbers that a column can't hold."""
+    with opened(_postgres_database(postgres_server), tmp_path) as world:
+        before = world.of(world.victim, world.rows())
+        for name in RPCS:
+            method = methods()[name]
+            if name == "DeleteApp":
+                continue
+            dice = dice_for(method)
+            base = good(method, world.owner.id, world.owner.names)
+            for request in (*mutants(base, dice, 16), flood(method.request(), dice)):
+                wire = request.SerializeToString()
+                if len(wire) <= LIMIT:
+                    checked(world.over_grpc(name, wire), request)
+        assert lines.bad == []
+        assert world.of(world.victim, world.rows()) == before

@@ -51,13 +51,14 @@ def create(
 ) -> None:
     """Make a key and print it, this once: only its hash is stored.
 
-    Without scopes and endpoints it may do everything. Scopes bring along those that they need.
+    Without scopes and endpoints it may do everything. Scopes bring along those that they need. Most calls need
+    several scopes: docs/api.md lists them, and so does the refusal. To allow a few calls, name these by --endpoint.
 
     Examples:
 
       labelwright keys create --description "my laptop"
 
-      labelwright keys create --app photos --scope Inputs_Add --scope Predict --expires 30d
+      labelwright keys create --app photos --endpoint PostInputs --endpoint GetInput --expires 30d
 
       labelwright keys create --user ana
     """
@@ -115,7 +116,7 @@ def list_(
     from rich.console import Console
     from rich.table import Table
 
-    from labelwright.cli.opened import find_app, opened
+    from labelwright.cli.opened import find_app, opened, show
     from labelwright.protocol import scopes
     from labelwright.store import users
     from labelwright.store.engine import now
@@ -143,7 +144,7 @@ def list_(
             _date(row.created_at),
             _plain(row.description),
         )
-    Console().print(table)
+    show(table)
 
 
 @group.command()

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
 from sqlalchemy import Connection, Row
 
 from labelwright import config
@@ -51,3 +53,14 @@ def find_app(conn: Connection, name: str) -> Row[Any]:
     if row is None:
         raise DoesNotExist(f"user {owner!r} has no app {app_id!r}")
     return row
+
+
+def show(table: Table) -> None:
+    """Print a table: folded into the terminal, with nothing cut off; at its full width where there is none."""
+    for column in table.columns:
+        column.overflow = "fold"
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # For a file or a pipe: the 80 columns that stand for "unknown" would cut lines that programs read.
+        console = Console(width=1000)
+    console.print(table)

@@ -16,7 +16,9 @@ from typer.main import get_command
 from labelwright.cli import settings
 from labelwright.cli.main import app
 from labelwright.protocol.dispatch import served
+from labelwright.protocol.families import family, in_order, main_bindings
 from labelwright.protocol.methods import methods
+from labelwright.protocol.openapi import path
 
 
 def commands() -> str:
@@ -58,27 +60,47 @@ def _flags(params: Iterable[Any]) -> Iterable[str]:
 
 
 def rpcs() -> str:
-    """Every RPC of the service, and whether it is served, as the page docs/rpcs.md."""
+    """Every RPC of the service, whether it is served, and how it is called, as the page docs/api.md."""
     here = served()
-    rows = [f"| {name} | {'served' if name in here else 'not served'} |" for name in sorted(methods())]
-    return "\n".join(
-        (
-            "# RPCs",
-            "",
-            f"Of the {len(rows)} RPCs of `clarifai.api.V2`, {len(here)} are served. A call of another one is answered",
-            "with status `NOT_IMPLEMENTED` (10040).",
-            "",
-            "| RPC | |",
-            "| --- | --- |",
-            *rows,
-            "",
-        )
-    )
+    families: dict[str, list[str]] = {}
+    for name in methods():
+        families.setdefault(family(name), []).append(name)
+    parts = [
+        "# The API",
+        f"Of the {len(methods())} RPCs of `clarifai.api.V2`, {len(here)} are served: the same call over gRPC and over "
+        "[REST](rest.md). A call\nof another one is answered with status `NOT_IMPLEMENTED` (10040). A running server "
+        "shows what it serves at `/docs`, with all\npaths and fields, and describes it to programs at `/openapi.json`.",
+        "The third column has the HTTP path that an RPC declares first; `…` is `/v2/users/{user_id}/apps/{app_id}`. "
+        "The last one says\nwho may call: *key* is a personal access token or a key of one app, *token* a personal "
+        "access token alone, and behind it stand\nthe scopes that it needs ([more](keys-and-people.md)).",
+    ]
+    for title in in_order(families):
+        names = sorted(families[title])
+        parts.append(f"## {title.capitalize()}\n\n{sum(n in here for n in names)} of {len(names)} are served.")
+        rows = (f"| {n} | {'served' if n in here else 'not served'} | {_http(n)} | {_needs(n)} |" for n in names)
+        parts.append("\n".join(("| RPC | | HTTP | key |", "| --- | --- | --- | --- |", *rows)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _http(name: str) -> str:
+    binding = main_bindings().get(name)
+    if binding is None:
+        return "gRPC alone"
+    shown = f"`{binding.verb} {path(binding).replace('/v2/users/{user_id}/apps/{app_id}/', '…/')}`"
+    return f"{shown}, which means {binding.hidden_by}" if binding.hidden_by else shown
+
+
+def _needs(name: str) -> str:
+    method = methods()[name]
+    if not method.needs_key:
+        return "none"
+    kind = "token" if method.personal else "key"
+    return f"{kind}: {', '.join(sorted(method.scopes))}" if method.scopes else kind
 
 
 def pages() -> dict[str, str]:
     """File name to content of each page."""
-    return {"settings.md": settings.markdown(), "commands.md": commands(), "rpcs.md": rpcs()}
+    return {"settings.md": settings.markdown(), "commands.md": commands(), "api.md": rpcs()}
 
 
 if __name__ == "__main__":

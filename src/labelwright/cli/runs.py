@@ -19,7 +19,7 @@ from labelwright.annotator import undo as undoing
 from labelwright.annotator.intake import Intake
 from labelwright.annotator.rerun import Rerun
 from labelwright.annotator.worker import alive
-from labelwright.cli.opened import find_app, opened
+from labelwright.cli.opened import find_app, opened, show
 from labelwright.errors import DoesNotExist, LabelwrightError
 from labelwright.media.blobs import BlobStore
 from labelwright.operators import registry
@@ -137,7 +137,7 @@ def list_runs(name: str | None, *, limit: int, home: Path | None) -> None:
             *(str(n) for n in (row.inputs, row.wrote, row.replaced)),
             state,
         )
-    Console().print(table)
+    show(table)
 
 
 def undo(run_id: str, *, home: Path | None) -> None:

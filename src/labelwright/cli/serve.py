@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -25,7 +26,7 @@ from labelwright.ids import new_token, resource_id_problem
 from labelwright.media.blobs import BlobStore
 from labelwright.models.catalogue import PUBLIC_USER
 from labelwright.operators import registry
-from labelwright.protocol import hosted, metrics_page, rest, tls
+from labelwright.protocol import hosted, metrics_page, openapi_page, rest, tls
 from labelwright.protocol import server as grpc_server
 from labelwright.protocol.dispatch import Server
 from labelwright.protocol.frontdoor import Upstream
@@ -61,7 +62,12 @@ def serve(**flags: Any) -> None:
         wake=supervisor.wake,
     )
     ready = threading.Event()
-    routes = [*metrics_page.routes(shared), *hosted.routes(shared), *rest.routes(shared)]
+    routes = [
+        *metrics_page.routes(shared),
+        *openapi_page.routes(),
+        *hosted.routes(shared),
+        *rest.routes(shared),
+    ]
     edge = EdgeLoop(build_app(ready.is_set, routes))
     calls, health = grpc_server.build(shared)
     addresses = settings.addresses
@@ -237,6 +243,8 @@ def _banner(
         lines.append(f"  gRPC            {opened['grpc']}{' over TLS' if certificate else ''}")
     if opened["http"]:
         lines.append(f"  HTTP            {begin}{opened['http']}")
+    if web := opened["listen"] or opened["http"]:
+        lines.append(f"  every call      {begin}{web}/docs")
     lines.append(f"  data            {_store_shown(settings)}")
     if settings.database_url is not None:
         lines.append(f"  media           {settings.media_store_url}")
@@ -245,8 +253,7 @@ def _banner(
         lines += [f"  access token    {token}", "                  (shown this once; only its hash is stored)"]
     address = opened["listen"] or opened["grpc"]
     if token is not None and address:
-        host, port = config.parse_address(address)
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (where to connect to, not where to bind)
+        host, port = _reached(address)
         # A token that the environment gave is not repeated here: what is printed may end in a log.
         chosen = settings.pat is not None
         more, key = ("; import os", """"Key " + os.environ["LABELWRIGHT_PAT"]""") if chosen else ("", f'"Key {token}"')
@@ -260,6 +267,9 @@ def _banner(
             f'  metadata = (("authorization", {key}),); '
             f'userDataObject = resources_pb2.UserAppIDSet(user_id="{owner}", app_id="my-app")',
         ]
+    if token is not None and web:
+        shown = "$LABELWRIGHT_PAT" if settings.pat is not None else token
+        lines += ["", "or with curl:", "", f"  {_curl(web, shown, certificate)}"]
     print("\n".join([*lines, "", "Ready. Ctrl-C ends."]), flush=True)
 
 
@@ -271,3 +281,18 @@ def _channel(host: str, port: int, certificate: tls.Certificate | None) -> str:
     roots = certificate.roots()
     trust = f", root_certificates_path={str(roots)!r}" if roots else ""
     return f'ClarifaiChannel.get_grpc_channel(base="{format_address((certificate.host(host), port))}"{trust})'
+
+
+def _reached(address: str) -> tuple[str, int]:
+    """Where to connect to for an address that is listened on."""
+    host, port = config.parse_address(address)
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 (not where to bind)
+
+
+def _curl(address: str, token: str, certificate: tls.Certificate | None) -> str:
+    host, port = _reached(address)
+    scheme, trust = "http", ""
+    if certificate is not None:
+        scheme, host, roots = "https", certificate.host(host), certificate.roots()
+        trust = f" --cacert {shlex.quote(str(roots))}" if roots else ""
+    return f'curl{trust} -H "Authorization: Key {token}" {scheme}://{format_address((host, port))}/v2/users/me'

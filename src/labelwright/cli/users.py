@@ -62,11 +62,10 @@ def list_(home: Home = None) -> None:
     from datetime import UTC, datetime
 
     from clarifai_grpc.grpc.api import resources_pb2
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from labelwright.cli.opened import opened
+    from labelwright.cli.opened import opened, show
     from labelwright.models.catalogue import PUBLIC_USER
     from labelwright.protocol.wire import parse
     from labelwright.store import users
@@ -81,4 +80,4 @@ def list_(home: Home = None) -> None:
         table.add_row(
             row.id, escape(f"{said.first_name} {said.last_name}".strip()), str(row.apps), str(row.keys), since
         )
-    Console().print(table)
+    show(table)

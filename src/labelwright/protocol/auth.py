@@ -119,6 +119,17 @@ class Authenticator:
             InsufficientScopes: the key may not call this method.
             Throttled: the key has made too many calls of late.
         """
+        caller = self.known(method, metadata)
+        if method.needs_key:
+            self._rate.count(caller.key)
+        return caller
+
+    def known(self, method: Method, metadata: Mapping[str, str]) -> Caller:
+        """As `caller`, for a look before the call: it is not counted.
+
+        Raises:
+            LabelwrightError: as `caller`, less Throttled.
+        """
         if not method.needs_key:
             return NOBODY
         key = self._key(_token(metadata))
@@ -128,7 +139,6 @@ class Authenticator:
             raise InsufficientScopes(f"{method.name} needs a personal access token; this key is bound to one app")
         rights = Rights.of(key.scopes, key.endpoints)
         rights.check(method, "this key")
-        self._rate.count(key.id)
         return Caller(key.user_id, rights, key.id, key.app, key.expires_at)
 
     def forget(self) -> None:
@@ -147,7 +157,9 @@ class Authenticator:
             key = users.find_key(conn, token)
         if key is None:
             if _TOKEN.match(token):
-                raise KeyNotFound("nobody has this key: look it up where the server was first started")
+                raise KeyNotFound(
+                    "nobody has this key: it was deleted, or is another server's; labelwright keys create makes a new one"
+                )
             raise KeyInvalid("Invalid format of key.")
         with self._lock:
             if changes != self._changes:

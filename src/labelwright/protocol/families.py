@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 from labelwright.protocol.rest.bindings import Binding, bindings
@@ -58,7 +59,12 @@ def family(method: str) -> str:
     if binding is None:
         return OTHERS
     words = [s for s in binding.segments[1:] if not s.startswith("{")]
-    if "annotations" in words:
+    if "annotations" in words or "track_annotations" in words:
         return "annotations"
     first = next((w for w in words if w not in ("users", "apps")), words[-1])
     return _LIKE.get(first, first)
+
+
+def in_order(families: Iterable[str]) -> list[str]:
+    """Families by name, `OTHERS` last."""
+    return sorted(families, key=lambda name: (name == OTHERS, name))

@@ -142,10 +142,10 @@ def routes(server: Server) -> list[BaseRoute]:
             found = await media.find(row, request.path_params["size"])
             return await _answer(media, request.method, headers, found)
         except LabelwrightError as e:
-            return _refusal(e)
+            return _refusal(e, request)
         except Exception as e:  # as in the dispatcher: no traceback reaches a client
             log.error("hosted media could not be shown", path=request.scope["path"], exc_info=e)
-            return _refusal(LabelwrightError(f"internal error ({type(e).__name__}); the log has more"))
+            return _refusal(LabelwrightError(f"internal error ({type(e).__name__}); the log has more"), request)
 
     return [Route(f"{PREFIX}/{{size}}/inputs/{{key}}", show, methods=["GET"])]
 
@@ -274,8 +274,8 @@ async def _answer(media: _Media, method: str, request: Mapping[str, str], found:
     return StreamingResponse(chain([first], pieces), status, headers)
 
 
-def _refusal(error: LabelwrightError) -> Response:
-    response = error_response(error)
+def _refusal(error: LabelwrightError, request: Request) -> Response:
+    response = error_response(error, request.scope)
     response.headers["cache-control"] = "no-store"
     if error.http_status == 401:
         response.headers["www-authenticate"] = "Key"

@@ -8,20 +8,44 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 
+import h11
+import structlog
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from labelwright.errors import DoesNotExist, LabelwrightError
+from labelwright.errors import BadRequestFormat, DoesNotExist, LabelwrightError
+from labelwright.protocol.dispatch import request_id
 from labelwright.protocol.listeners import Address, open_listeners, open_unix_listener
 
+log = structlog.get_logger("labelwright.http")
 
-def error_response(error: LabelwrightError) -> JSONResponse:
-    """An error in the API's envelope, under its HTTP status."""
-    status = {"code": error.code, "description": error.description, "details": error.details}
+MAX_HEAD = 64 * 1024
+"""Bytes of a request before its body: ids in a query by the hundred, and no more."""
+
+
+def error_response(error: LabelwrightError, scope: Scope | None = None) -> JSONResponse:
+    """An error that is no call's, in the API's envelope, under its HTTP status; logged, as calls are.
+
+    Args:
+        scope: of the request that it answers; None where what came is no request.
+    """
+    headers, asked = ({}, "") if scope is None else (Headers(scope=scope), f"{scope['method']} {scope['path']}")
+    req_id = request_id(headers)
+    # In ASCII and short: the path is a stranger's, and a log is read in terminals.
+    log.info("refused", request=ascii(asked[:200]), code=error.code, req_id=req_id)
+    status = {
+        "code": error.code,
+        "description": error.description,
+        "details": error.details,
+        "req_id": req_id,
+        "http_status_code": error.http_status,
+    }
     return JSONResponse({"status": status}, status_code=error.http_status)
 
 
@@ -35,7 +59,8 @@ def build_app(ready: Callable[[], bool], routes: Sequence[BaseRoute] = ()) -> St
 
     async def unknown(request: Request, _: Exception) -> Response:
         # Not request.url.path: without a Host header that holds the path of our unix socket.
-        return error_response(DoesNotExist(f"nothing is served at {request.method} {request.scope['path']}"))
+        at = f"{request.method} {request.scope['path']}"
+        return error_response(DoesNotExist(f"nothing is served at {at}; GET /docs shows what is"), request.scope)
 
     app = Starlette(
         routes=[Route("/healthz", health, methods=["GET"]), *routes],
@@ -104,6 +129,23 @@ class HttpServer:
                 os.unlink(self._path)
 
 
+class _Http(H11Protocol):
+    """uvicorn's HTTP, which says in the API's envelope too that what came is none."""
+
+    def send_400_response(self, msg: str) -> None:
+        answer = error_response(
+            BadRequestFormat(f"{msg} The first line and the headers of a request may have {MAX_HEAD} bytes together")
+        )
+        headers = [*answer.raw_headers, (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=answer.status_code, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=bytes(answer.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
 class _Server(uvicorn.Server):
     """uvicorn as a part of a program: it leaves the signals alone and says when it accepts."""
 
@@ -130,7 +172,8 @@ class _Server(uvicorn.Server):
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",
+        http=_Http,
+        h11_max_incomplete_event_size=MAX_HEAD,
         ws="none",
         lifespan="off",
         # Nobody in front of us is known, so nobody's word on the client's address is taken.

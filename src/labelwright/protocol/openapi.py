@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 import labelwright
 from labelwright.protocol.dispatch import served
-from labelwright.protocol.families import family
+from labelwright.protocol.families import family, in_order
 from labelwright.protocol.methods import Method, methods
 from labelwright.protocol.openapi_schemas import PLAIN, Schema, Schemas
 from labelwright.protocol.rest import Binding, bindings
@@ -60,7 +60,7 @@ def document() -> Schema:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in sorted({family(name) for name in seen})],
+        "tags": [{"name": name} for name in in_order({family(name) for name in seen})],
         "paths": dict(sorted(paths.items())),
         "components": {
             "securitySchemes": {

@@ -12,7 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from labelwright.protocol import resources
-from labelwright.protocol.dispatch import TURNS, Server, dispatch, dispatch_stream
+from labelwright.protocol.dispatch import TURNS, Server, dispatch, dispatch_stream, stranger
 from labelwright.protocol.methods import SERVICE, Method, methods
 
 HealthServicer = Any
@@ -27,35 +27,33 @@ def _metadata(context: grpc.ServicerContext) -> dict[str, str]:
     return found
 
 
-def _reader(method: Method) -> Callable[[bytes], Message | DecodeError]:
-    """Parses requests. One that is no message goes on as its error: raised, gRPC would log a traceback for it."""
-
-    def read(data: bytes) -> Message | DecodeError:
-        try:
-            return method.request.FromString(data)
-        except DecodeError as e:
-            return e
-
-    return read
+def _parsed(server: Server, method: Method, data: bytes, metadata: dict[str, str]) -> Message | Exception:
+    """The request, or why there is none: what is no message is not raised, since gRPC would log a traceback for it."""
+    if (why := stranger(server, method, metadata, len(data))) is not None:
+        return why
+    try:
+        return method.request.FromString(data)
+    except DecodeError as e:
+        return e
 
 
 def _handler(server: Server, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
-    def unary(request: Message | DecodeError, context: grpc.ServicerContext) -> Message:
-        return dispatch(server, method, request, _metadata(context))
+    def unary(data: bytes, context: grpc.ServicerContext) -> Message:
+        metadata = _metadata(context)
+        return dispatch(server, method, _parsed(server, method, data, metadata), metadata)
 
-    def unary_stream(request: Message | DecodeError, context: grpc.ServicerContext) -> Iterator[Message]:
-        yield from dispatch_stream(server, method, request, _metadata(context))
+    def unary_stream(data: bytes, context: grpc.ServicerContext) -> Iterator[Message]:
+        metadata = _metadata(context)
+        yield from dispatch_stream(server, method, _parsed(server, method, data, metadata), metadata)
 
-    def stream_unary(requests: Iterator[Message | DecodeError], context: grpc.ServicerContext) -> Message:
-        return dispatch(server, method, next(iter(requests), method.request()), _metadata(context))
+    # No RPC whose client streams is served, and to wait for its first message would let anybody hold a thread.
+    def stream_unary(_: Iterator[bytes], context: grpc.ServicerContext) -> Message:
+        return dispatch(server, method, method.request(), _metadata(context))
 
-    def stream_stream(requests: Iterator[Message | DecodeError], context: grpc.ServicerContext) -> Iterator[Message]:
-        yield from dispatch_stream(server, method, next(iter(requests), method.request()), _metadata(context))
+    def stream_stream(_: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Message]:
+        yield from dispatch_stream(server, method, method.request(), _metadata(context))
 
-    codec: dict[str, Callable[..., Any]] = {
-        "request_deserializer": _reader(method),
-        "response_serializer": method.reply.SerializeToString,
-    }
+    codec: dict[str, Callable[..., Any]] = {"response_serializer": method.reply.SerializeToString}
     if method.client_streams:
         if method.server_streams:
             return grpc.stream_stream_rpc_method_handler(stream_stream, **codec)

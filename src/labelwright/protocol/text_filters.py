@@ -4,20 +4,48 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, TypeVar
+
+from labelwright.errors import InvalidRequest
 
 T = TypeVar("T")
 
 BATCH = 500
 """Rows that are read at a time where what is filtered by lies in their messages."""
 
+MAX_TEXT = 1024
+"""Characters of a text that a listing searches for: 6 MB of words took 34 s over some 40 models."""
+
+
+def check_lengths(request: Any, *fields: str) -> None:
+    """Refuse texts to search for that are too long.
+
+    Raises:
+        InvalidRequest: one of the request's fields holds such a text.
+    """
+    for field in fields:
+        if (length := len(getattr(request, field))) > MAX_TEXT:
+            raise InvalidRequest(f"{field} has {length} characters; {MAX_TEXT} at most are legal")
+
 
 def like(text: str, pattern: str) -> bool:
     """Whether a text is the pattern, where ``*`` stands for any characters; case does not count."""
-    # Neither a bracket nor a question mark is a wild card here.
-    return fnmatchcase(text.casefold(), pattern.casefold().replace("[", "[[]").replace("?", "[?]"))
+    # Not fnmatch: compiling a pattern of 300 kB took it 6 s, and it keeps 32,768 of them.
+    text = text.casefold()
+    first, *middle = pattern.casefold().split("*")
+    if not middle:
+        return text == first
+    last = middle.pop()
+    at, end = len(first), len(text) - len(last)
+    if at > end or not (text.startswith(first) and text.endswith(last)):
+        return False
+    for part in middle:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
 def searched(texts: Iterable[str], keywords: str) -> bool:

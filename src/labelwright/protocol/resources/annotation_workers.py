@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import User, Worker
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.wire import offset_limit, parse
-from labelwright.store import annotation_workers
+from labelwright.store import annotation_workers, collaborators
 
 NAMES = ("first_name", "last_name")
 """What the additional field "names" shows of a user."""
@@ -28,17 +28,19 @@ def list_annotation_workers(
         found = annotation_workers.authors(conn, app.pk, trusted_only=request.trusted_only)
         kinds = [sorted({row[kind] for row in found} - {""}) for kind in range(3)]
         page = [(kind, id_) for kind, ids in enumerate(kinds) for id_ in ids][offset : offset + limit]
+        # An app's owner may write in anybody's name: only of who has a part in the app more than that is shown.
+        people = collaborators.people(conn, app.pk) | {app.user_id}
         users, models, workflows = ([id_ for k, id_ in page if k == kind] for kind in range(3))
         workers = [
-            *_users(conn, users, names=names),
+            *_users(conn, users, people if names else frozenset()),
             *_models(conn, models),
             *_workflows(conn, workflows),
         ]
     return service_pb2.MultiWorkerResponse(workers=workers)
 
 
-def _users(conn: Connection, ids: list[str], *, names: bool) -> Iterable[Worker]:
-    known = annotation_workers.users(conn, ids) if names and ids else {}
+def _users(conn: Connection, ids: list[str], named: Collection[str]) -> Iterable[Worker]:
+    known = annotation_workers.users(conn, [i for i in ids if i in named])
     for id_ in ids:
         worker = Worker(user=User(id=id_))
         kept = parse(User, known.get(id_, b""))

@@ -16,7 +16,7 @@ from labelwright.errors import InvalidRequest
 from labelwright.models.catalogue import PUBLIC_USER
 from labelwright.protocol.auth import Rights
 from labelwright.protocol.dispatch import Call
-from labelwright.protocol.text_filters import every, like, searched
+from labelwright.protocol.text_filters import check_lengths, every, like, searched
 from labelwright.protocol.wire import parse
 from labelwright.store import apps, collaborators
 
@@ -49,6 +49,7 @@ def matching(rows: Iterable[Row[Any]], request: service_pb2.ListAppsRequest) -> 
     Raises:
         InvalidRequest: the order is by relevance to a search, and there is none.
     """
+    check_lengths(request, "search", "query", "name", "id")
     order = _order(request)
     if request.starred_only or request.featured_only:
         # Nobody stars or picks apps here.

@@ -8,7 +8,7 @@ from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from sqlalchemy import Row
 
 from labelwright.errors import ConceptsInvalidRequest, DoesNotExist, InvalidRequest
-from labelwright.ids import free_id_problem
+from labelwright.ids import MAX_FREE_ID, free_id_problem
 from labelwright.models.catalogue import PUBLIC_APP, PUBLIC_USER
 from labelwright.protocol import patches
 from labelwright.protocol.dispatch import Call, serves
@@ -95,6 +95,10 @@ def get_concept(call: Call, request: service_pb2.GetConceptRequest) -> service_p
 def list_concepts(call: Call, request: service_pb2.ListConceptsRequest) -> service_pb2.MultiConceptResponse:
     """The app's concepts, oldest first; ``id``: those whose id has this in it, with ``*`` as the wild card."""
     offset, limit = offset_limit(request)
+    if len(request.id) > MAX_FREE_ID:
+        raise InvalidRequest(
+            f"id has {len(request.id)} characters; {MAX_FREE_ID} at most are legal, as many as ids have"
+        )
     like = f"*{request.id}*" if request.id else ""
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)

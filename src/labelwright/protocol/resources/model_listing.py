@@ -14,7 +14,7 @@ from labelwright.operators import registry
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.resources.app_listing import meant
 from labelwright.protocol.resources.model_wire import to_wire
-from labelwright.protocol.text_filters import every, like, order_of, queried, searched, sliced
+from labelwright.protocol.text_filters import check_lengths, every, like, order_of, queried, searched, sliced
 from labelwright.protocol.wire import MAX_PER_PAGE, offset_limit
 from labelwright.store import models
 
@@ -32,6 +32,7 @@ _TEXTS = ("name", "search", "query")
 def list_models(call: Call, request: service_pb2.ListModelsRequest) -> service_pb2.MultiModelResponse:
     """The models of the app named, or of all the user's apps; oldest first where no order is asked for."""
     offset, limit = offset_limit(request)
+    check_lengths(request, *_TEXTS)
     if (count := len(request.model_version_ids)) > MAX_PER_PAGE:
         raise InvalidRequest(f"{count} model_version_ids given; {MAX_PER_PAGE} at most are legal")
     if request.sort_by_relevance and not request.search.strip():
@@ -70,6 +71,7 @@ def list_models(call: Call, request: service_pb2.ListModelsRequest) -> service_p
 def post_models_searches(call: Call, request: service_pb2.PostModelsSearchesRequest) -> service_pb2.MultiModelResponse:
     """The models of the app named whose id or name is the one given, with ``*`` as the wild card; oldest first."""
     offset, limit = offset_limit(request.pagination)
+    check_lengths(request.model_query, "name")
     name, kind = request.model_query.name, request.model_query.model_type_id
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)

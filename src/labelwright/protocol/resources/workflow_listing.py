@@ -12,7 +12,7 @@ from labelwright.errors import InvalidRequest
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.resources.app_listing import meant
 from labelwright.protocol.resources.workflow_wire import to_wire
-from labelwright.protocol.text_filters import every, like, order_of, queried, searched, sliced
+from labelwright.protocol.text_filters import check_lengths, every, like, order_of, queried, searched, sliced
 from labelwright.protocol.wire import offset_limit, parse
 from labelwright.store import workflows
 
@@ -21,6 +21,7 @@ from labelwright.store import workflows
 def list_workflows(call: Call, request: service_pb2.ListWorkflowsRequest) -> service_pb2.MultiWorkflowResponse:
     """The workflows of the app named, or of all the user's apps; oldest first where no order is asked for."""
     offset, limit = offset_limit(request)
+    check_lengths(request, "search", "search_term", "query", "id")
     texts = f"{request.search} {request.search_term}".strip()
     if request.sort_by_relevance and not texts:
         raise InvalidRequest("sort_by_relevance is set and search is empty; say what is to be relevant to")

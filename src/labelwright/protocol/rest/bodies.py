@@ -18,8 +18,13 @@ class Gone(Exception):
     """The client has closed the connection."""
 
 
-async def take_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes | LabelwrightError:
+async def take_body(
+    receive: Receive, headers: Mapping[str, str], limit: int, *, patience: int
+) -> bytes | LabelwrightError:
     """The body, or what is wrong with it: more than ``limit`` bytes, or a coding that is not read.
+
+    Args:
+        patience: bytes that are taken at most of what is thrown away.
 
     Raises:
         Gone: the client is.
@@ -45,7 +50,7 @@ async def take_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
             chunks.append(chunk)
         else:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    await _throw_away(receive, limit)
+    await _throw_away(receive, patience)
     return wrong
 
 

@@ -6,6 +6,7 @@ import asyncio
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from google.protobuf.message import Message
@@ -17,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from labelwright.errors import LabelwrightError, MethodNotAllowed
 from labelwright.protocol import resources
-from labelwright.protocol.dispatch import TURNS, Server, dispatch, dispatch_stream
+from labelwright.protocol.dispatch import SMALL, TURNS, Server, dispatch, dispatch_stream, request_id, stranger
 from labelwright.protocol.http import error_response
 from labelwright.protocol.methods import Method, methods
 from labelwright.protocol.rest.bindings import Binding, bindings
@@ -31,16 +32,15 @@ from labelwright.protocol.rest.trie import Trie, values
 
 THROTTLED = 11005
 
-AUTH_METHODS = {
-    "status": {"code": 10000, "description": "Ok"},
-    "methods": [
-        {
-            "id": "key",
-            "description": "a personal access token or an app's key",
-            "header": "Authorization: Key <token>",
-        }
-    ],
-}
+SUCCEEDED = {"code": 10000, "description": "Ok"}
+
+AUTH_METHODS = [
+    {
+        "id": "key",
+        "description": "a personal access token or an app's key",
+        "header": "Authorization: Key <token>",
+    }
+]
 """The official SDK asks for this to find out whether a host without a scheme speaks the API."""
 
 
@@ -48,8 +48,8 @@ def routes(server: Server) -> list[BaseRoute]:
     """The routes of all RPCs, served or not, and ``GET /v2/auth/methods``."""
     resources.populate()
 
-    async def auth_methods(_: Request) -> Response:
-        return JSONResponse(AUTH_METHODS)
+    async def auth_methods(request: Request) -> Response:
+        return JSONResponse({"status": {**SUCCEEDED, "req_id": request_id(request.headers)}, "methods": AUTH_METHODS})
 
     return [Route("/v2/auth/methods", auth_methods, methods=["GET"]), Api(server)]
 
@@ -122,14 +122,14 @@ class Api(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, binding = scope["rest_path"], scope["rest_binding"]
         if binding is None:
-            await self._other_verb(scope["method"], path)(scope, receive, send)
+            await self._other_verb(scope, path)(scope, receive, send)
             return
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         asked = Asked(binding, path, scope["query_string"], headers)
         try:
             body: bytes | LabelwrightError = b""
             if asked.takes_body:
-                body = await take_body(receive, headers, self._server.settings.max_message_bytes)
+                body = await self._body(asked, receive)
         except Gone:
             return
         loop, head = asyncio.get_running_loop(), scope["method"] == "HEAD"
@@ -146,6 +146,16 @@ class Api(BaseRoute):
         await send({"type": "http.response.start", "status": status, "headers": start_headers})
         await send({"type": "http.response.body", "body": printed})
 
+    async def _body(self, asked: Asked, receive: Receive) -> bytes | LabelwrightError:
+        """The body; of one that nobody who may call sends, no more than a little is kept."""
+        limit, why = self._server.settings.max_message_bytes, None
+        announced = asked.headers.get("content-length", "0")
+        size = int(announced) if announced.isdecimal() else 0
+        if "transfer-encoding" in asked.headers or size > SMALL:
+            look = partial(stranger, self._server, asked.method, asked.headers, limit)
+            why = await asyncio.get_running_loop().run_in_executor(self._pool, look)
+        return await take_body(receive, asked.headers, limit if why is None else SMALL, patience=limit)
+
     def _answer(self, asked: Asked, body: bytes | LabelwrightError) -> tuple[bytes, int, list[tuple[bytes, bytes]]]:
         """The reply as JSON, its HTTP status, and the headers that it asks for besides. Runs in a thread."""
         reply = dispatch(self._server, asked.method, asked.message(body), asked.headers)
@@ -156,11 +166,11 @@ class Api(BaseRoute):
             more.append((b"retry-after", b"%d" % math.ceil(60 / limit)))
         return print_message(reply), http_status(state), more
 
-    def _other_verb(self, verb: str, path: list[str]) -> Response:
-        known = self._trie.verbs(path)
+    def _other_verb(self, scope: Scope, path: list[str]) -> Response:
+        verb, known = scope["method"], self._trie.verbs(path)
         allow = ", ".join(sorted({*known, "OPTIONS", *(["HEAD"] if "GET" in known else [])}))
         if verb == "OPTIONS":
             return Response(status_code=204, headers={"allow": allow})
-        answer = error_response(MethodNotAllowed(f"{verb} has no meaning at this path; legal are {allow}"))
+        answer = error_response(MethodNotAllowed(f"{verb} has no meaning at this path; legal are {allow}"), scope)
         answer.headers["allow"] = allow
         return answer

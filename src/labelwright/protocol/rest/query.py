@@ -20,6 +20,8 @@ from labelwright.protocol.rest.wrapped import FILLED, WRAPPERS
 _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 _PLAIN_TEXT = {"google.protobuf.Timestamp", "google.protobuf.Duration"}
 """Messages that JSON writes as a text."""
+_LONGEST_NAME = 256
+"""Characters that a field's dotted name may have, six fields deep at least."""
 
 
 def put_path(message: Message, given: Mapping[str, str]) -> None:
@@ -72,7 +74,8 @@ class _Target:
 
 
 def _put(message: Any, name: str, values: list[str], source: str) -> None:
-    target = _target(message.DESCRIPTOR, name)
+    # Names are remembered, unknown ones too: 4,096 of 60 kB, which need no key, were 220 MB.
+    target = _target(message.DESCRIPTOR, name) if len(name) <= _LONGEST_NAME else None
     if target is None:
         return
     if target.read is None:
