@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Tests run in parallel, a process for each core.
 JOBS ?= auto
 
-.PHONY: help demo test clients lint format docs bench serve clean
+.PHONY: help demo test clients fuzz lint format docs bench serve clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -55,6 +55,12 @@ clients: $(CLIENTS)/python.stamp $(CLIENTS)/node.stamp ## Install the official c
 
 test: $(VENV)/dev.stamp clients ## Run all tests
 	CLIENTS_VENV=$(abspath $(CLIENTS)) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+# Calls of each operation of the API's description; FUZZ_SEED=n makes others.
+EXAMPLES ?= 100
+
+fuzz: $(VENV)/dev.stamp ## Call the API by its own description, many times over; EXAMPLES=n
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz -p no:xdist -q
 
 lint: $(VENV)/dev.stamp ## Check style and types
 	$(BIN)/ruff check .

@@ -198,7 +198,9 @@ def _problem(error: ErrorDetails) -> str:
     if error["type"] == "value_error":
         # Ours, which name the value themselves.
         return f"{name}: {error['msg'].removeprefix('Value error, ')}"
-    # What may hold a password or a token is not repeated.
-    if error["type"] == "extra_forbidden" or name in ("pat", "database_url", "media_url"):
+    if error["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting; labelwright settings lists them"
+    if name in ("pat", "database_url", "media_url"):
+        # They may hold a password or a token, which is not repeated.
         return f"{name}: {error['msg']}"
-    return f"{name} is {error['input']!r}: {error['msg']}"
+    return f"{name}: {error['input']!r} is not legal: {error['msg']}"

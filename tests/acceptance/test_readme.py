@@ -99,6 +99,7 @@ def test_settings_and_commands_that_are_named_exist(page: Path) -> None:
     settings = {f"LABELWRIGHT_{name.upper()}" for name in Settings.model_fields}
     assert set(re.findall(r"LABELWRIGHT_[A-Z_]+", text)) - {"LABELWRIGHT_"} <= settings
     commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    commands |= {group.name for group in app.registered_groups if group.name}
     assert set(re.findall(r"(?:`| {4}|/bin/)labelwright ([a-z]+)", text)) <= commands
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"(?:`| {4})make ([a-z]+)", text)) <= targets

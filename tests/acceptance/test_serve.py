@@ -135,6 +135,9 @@ def test_the_first_start_says_how_to_connect_and_the_second_gives_nothing_away(t
         )
         assert (ran.stdout, ran.stderr, ran.returncode) == ("10000\n", "", 0)
         assert urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz").status == 200
+        assert f"http://127.0.0.1:{port}/docs\n" in said
+        curl = next(line.strip() for line in lines if line.startswith("  curl "))
+        assert curl == f'curl -H "Authorization: Key {token}" http://127.0.0.1:{port}/v2/users/me'
 
         assert home.stat().st_mode & 0o777 == 0o700
         files = [p for p in home.rglob("*") if p.is_file()]
@@ -228,7 +231,7 @@ def test_a_port_that_is_taken(flag: str, tmp_path: Path, labelwright: Command) -
     [
         ({"LABELWRIGHT_WORKERS": "1000"}, ["workers", "256"]),
         ({"LABELWRIGHT_LISTEN": "nowhere"}, ["listen", "HOST:PORT"]),
-        ({"LABELWRIGHT_POLL": "often"}, ["poll", "number"]),
+        ({"LABELWRIGHT_POLL": "often"}, ["poll: 'often' is not legal", "number"]),
         ({"LABELWRIGHT_PLUGINS": "my_plugin"}, ["plugins", "JSON"]),
     ],
 )

@@ -1,4 +1,4 @@
-"""Making random requests meet what is there, and spoiling others: a request of random ids only ever finds nothing."""
+"""Requests that are random and yet meet something: random ids alone would only ever find nothing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ from typing import Any
 
 from PIL import Image
 
-APP = "fuzz"
-
-Pool = Mapping[str, Sequence[str]]
-"""Ids that exist: by the name of the field that holds them, ``concept_id``; under "id" all of them."""
-
 
 def _picture() -> str:
     made = BytesIO()
@@ -22,17 +17,18 @@ def _picture() -> str:
     return base64.b64encode(made.getvalue()).decode()
 
 
+PICTURE = _picture()
+
 CHOSEN: Mapping[str, Sequence[Any]] = {
     "action": ("merge", "overwrite", "remove", "delete", "cancel"),
     # Nobody listens there. An address of elsewhere is never sent: the server would go and fetch it.
     "url": ("http://127.0.0.1:9/picture.png", "ftp://127.0.0.1:9/x", "//", "http://"),
-    "base64": (_picture(), "", "AAAA"),
+    "base64": (PICTURE, "", "AAAA"),
     "raw": ("some words", "", "\x00"),
-    "model_type_id": ("concept-threshold", "annotation-writer", "concept-synonym-mapper", "visual-classifier"),
+    "model_type_id": ("concept-threshold", "annotation-writer", "concept-synonym-mapper", "odd-classifier"),
     "predicate": ("synonym", "hypernym", "hyponym"),
     "per_page": (0, 1, 2, 1000, 1001),
     "page": (0, 1, 2, 2**32 - 1),
-    "sample_ms": (0, 1000),
     "scopes": (["All"], ["Inputs_Get"], ["Nothing_Such"]),
 }
 """By the name of a field: values that mean something there."""
@@ -49,31 +45,38 @@ ODD_TEXTS = ("", "\x00", "true", "-1", "9" * 30, "x", "1.5")
 
 
 class Aim:
-    """Replaces a part of a request's values."""
+    """Turns what was made from a schema alone into a request that nearly works.
 
-    def __init__(self, seed: int, pool: Pool) -> None:
+    Args:
+        seed: decides everything.
+        pool: ids that there are, by the name of the field that holds them; under "id" all of them.
+    """
+
+    def __init__(self, seed: int, pool: Mapping[str, Sequence[str]]) -> None:
         self._random = random.Random(seed)
         self._pool = pool
 
-    def path(self, name: str, value: str) -> str:
-        """A variable of a path: nearly always one that leads somewhere."""
-        return str(self._id(name)) if self._random.random() < 0.9 else value
+    def path(self, name: str, good: str, made: str) -> str:
+        """A variable of a path."""
+        dice = self._random.random()
+        return good if dice < 0.8 else self._id(name) if dice < 0.9 else made
 
-    def body(self, value: Any) -> Any:
-        """A body, with ids that are there, and now and then an odd value somewhere."""
-        aimed = self._aimed("", value)
-        return self._spoiled(aimed) if self._random.random() < 0.2 else aimed
+    def body(self, good: Any, made: Any) -> Any:
+        """A body: what was made, or what goes well with parts of it; now and then with an odd value somewhere."""
+        made = self._aimed("", made)
+        if self._random.random() < 0.7:
+            made = self._grafted(good, made)
+        return self._spoiled(made) if self._random.random() < 0.2 else made
 
-    def query(self, query: Mapping[str, Any]) -> dict[str, Any]:
-        """A query, likewise. The user and the app are those that are there, where it may name them at all."""
-        made = {name: self._aimed(name.rpartition(".")[2], value) for name, value in query.items()}
-        if made and self._random.random() < 0.1:
-            made[self._random.choice(list(made))] = self._random.choice(ODD_TEXTS)
-        return made
+    def query(self, good: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
+        """A query, likewise."""
+        aimed = {name: self._aimed(name.rpartition(".")[2], value) for name, value in made.items()}
+        query = {**good, **{n: v for n, v in aimed.items() if n not in good or self._random.random() < 0.2}}
+        if query and self._random.random() < 0.1:
+            query[self._random.choice(list(query))] = self._random.choice(ODD_TEXTS)
+        return query
 
     def _aimed(self, name: str, value: Any) -> Any:
-        if name == "user_app_id" and self._random.random() < 0.9:
-            return {"user_id": "me", "app_id": APP}
         if name in CHOSEN and self._random.random() < 0.7:
             return self._random.choice(CHOSEN[name])
         if isinstance(value, dict):
@@ -85,8 +88,16 @@ class Aim:
         return value
 
     def _id(self, name: str) -> str:
-        known = self._pool.get(name) or self._pool["id"]
-        return self._random.choice(known)
+        return self._random.choice(self._pool.get(name) or self._pool["id"])
+
+    def _grafted(self, good: Any, made: Any) -> Any:
+        """What goes well, with a part of what was made beside it or in its place."""
+        if isinstance(good, dict) and isinstance(made, dict):
+            shared = {k: self._grafted(v, made[k]) if k in made else v for k, v in good.items()}
+            return {**{k: v for k, v in made.items() if k not in good and self._random.random() < 0.5}, **shared}
+        if isinstance(good, list) and isinstance(made, list) and good and made:
+            return [self._grafted(good[at % len(good)], each) for at, each in enumerate(made)]
+        return made if self._random.random() < 0.2 else good
 
     def _spoiled(self, value: Any) -> Any:
         """The same with an odd value in place of one of its parts."""

@@ -3,74 +3,111 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
+from google.protobuf import json_format
 
-from tests.acceptance.conftest import TOKEN, USER, Running
-from tests.fuzz.aim import APP, CHOSEN
+from labelwright.protocol.methods import methods
+from tests.acceptance.conftest import TOKEN, USER, Running, command
+from tests.fuzz.aim import PICTURE
+from tests.integration.some_requests import KIN, NEW, ONE, good, graph, threshold
 
-ONE, EYE = "one", "eye"
+APP = "fuzz"
+GUEST, STRANGER = "guest", "stranger"
+JOB = "0123456789abcdef0123456789abcdef"
 
 
 class World:
     """The server, and what its app holds."""
 
-    def __init__(self, running: Running) -> None:
-        self.running = running
-        self.base = f"http://127.0.0.1:{running.port}"
-        self.http = httpx.Client(base_url=self.base, timeout=60, trust_env=False)
+    def __init__(self, folder: Path) -> None:
+        # One worker, so that the tests beside this one have something of the machine too.
+        self.running = Running(folder / "home", env={"LABELWRIGHT_WORKERS": "1"})
         self.headers = {"Authorization": f"Key {TOKEN}"}
-        self.document: dict[str, Any] = self.http.get("/openapi.json").raise_for_status().json()
+        self.names: dict[str, str] = {"guest": GUEST, "stranger": STRANGER}
+        """What the server named itself."""
         self.pool: dict[str, list[str]] = {}
+        """The same and all other ids that there are, by the fields that hold them; under "id" every one."""
+        try:
+            self.running.start()
+            self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.running.port}", timeout=60, trust_env=False)
+            for user in (GUEST, STRANGER):
+                added = command("users", "add", user, home=self.running.home)
+                assert added.returncode == 0, added.stderr
+            self.document: dict[str, Any] = self.http.get("/openapi.json").raise_for_status().json()
+            self.renew()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
-        self.http.close()
+        if hasattr(self, "http"):
+            self.http.close()
+        self.running.close()
+
+    def good(self, rpc: str) -> dict[str, Any]:
+        """What a request says that goes well, as plain values."""
+        request = good(methods()[rpc], USER, self.names, APP)
+        plain: dict[str, Any] = json_format.MessageToDict(request, preserving_proto_field_name=True)
+        return plain
 
     def renew(self) -> None:
-        """Make the app anew, with something of everything, and another key that may be spoilt."""
-        self._call("DELETE", f"users/me/apps/{APP}", expect=None)
-        concepts = [{"id": ONE}, {"id": "two"}]
+        """Make the app anew, with something of everything, and a key that may be spoilt."""
+        for app in (APP, NEW):
+            self._call("DELETE", f"users/me/apps/{app}", expect=None)
         self._call("POST", "users/me/apps", apps=[{"id": APP, "default_workflow_id": "Empty"}])
         here = f"users/me/apps/{APP}"
-        self._call("POST", f"{here}/concepts", concepts=concepts)
-        relation = {"object_concept": {"id": "two"}, "predicate": "synonym"}
+        self._call("POST", f"{here}/concepts", concepts=[{"id": ONE}, {"id": KIN}])
+        relation = {"object_concept": {"id": KIN}, "predicate": "synonym"}
         related = self._call("POST", f"{here}/concepts/{ONE}/relations", concept_relations=[relation])
-        self._call("POST", f"{here}/concepts/{ONE}/languages", concept_languages=[{"id": "de", "name": "eins"}])
-        picture = {"image": {"base64": CHOSEN["base64"][0]}, "concepts": [{"id": ONE}], "metadata": {"a": [1, None]}}
-        said = {"text": {"raw": "some words"}}
-        self._call("POST", f"{here}/inputs", inputs=[{"id": ONE, "data": picture}, {"id": "two", "data": said}])
+        self._call("POST", f"{here}/knowledge_graphs", knowledge_graphs=[{"id": ONE}])
+        text = {"text": {"raw": "some words"}, "concepts": [{"id": ONE}], "metadata": {"a": [1, None]}}
+        picture = {"id": "picture", "data": {"image": {"base64": PICTURE}}}
+        inputs = [{"id": ONE, "data": text}, picture]
+        self._call("POST", f"{here}/inputs", inputs=inputs, inputs_add_job_id=JOB)
         box = {"top_row": 0.1, "left_col": 0.1, "bottom_row": 0.5, "right_col": 0.5}
         region = {"region_info": {"bounding_box": box}, "data": {"concepts": [{"id": ONE}]}}
-        annotation = {"input_id": ONE, "data": {"regions": [region]}, "status": {"code": 24151}}
-        made = self._call("POST", f"{here}/annotations", annotations=[annotation])
-        info = {"params": {"concept_threshold_type": 1}, "data": {"concepts": [{"id": ONE, "value": 0.5}]}}
-        model = {"id": ONE, "model_type_id": "concept-threshold", "output_info": info}
-        version = self._call("POST", f"{here}/models", models=[model])["model"]["model_version"]["id"]
-        self._call("POST", f"{here}/models", models=[{"id": EYE, "model_type_id": "odd-classifier"}])
-        nodes = [
-            {"id": EYE, "model": {"id": EYE}},
-            {"id": ONE, "model": {"id": ONE}, "node_inputs": [{"node_id": EYE}]},
+        annotations = [
+            {"id": ONE, "input_id": ONE, "data": {"concepts": [{"id": KIN}]}, "status": {"code": 24151}},
+            {"id": "box", "input_id": "picture", "data": {"regions": [region]}},
         ]
-        flow = self._call("POST", f"{here}/workflows", workflows=[{"id": ONE, "nodes": nodes}])["workflows"][0]
-        key = {"description": "to be spoilt", "scopes": ["All"], "apps": [{"id": APP, "user_id": USER}]}
+        self._call("POST", f"{here}/annotations", annotations=annotations)
+        old = self._call("POST", f"{here}/models", models=[_plain(threshold(id=ONE))])["model"]["model_version"]["id"]
+        newer = {"description": "newer", "output_info": _plain(threshold())["output_info"]}
+        model = self._call("POST", f"{here}/models/{ONE}/versions", model_versions=[newer])["model"]
+        first = self._call("POST", f"{here}/workflows", workflows=[_plain(graph(ONE))])["workflows"][0]
+        patched = {"workflows": [_plain(graph(ONE, 0.7))], "action": "overwrite"}
+        second = self._call("PATCH", f"{here}/workflows", **patched)["workflows"][0]
+        key = {"type": "personal_access_token", "scopes": ["Concepts_Get"]}
+        guest = {"user": {"id": GUEST}, "scopes": ["Concepts_Get"]}
+        invited = self._call("POST", f"{here}/collaborators", collaborators=[guest])["collaborators"][0]
+        self.names |= {
+            "relation": related["concept_relations"][0]["id"],
+            "old_model_version": old,
+            "model_version": model["model_version"]["id"],
+            "old_workflow_version": first["version"]["id"],
+            "workflow_version": second["version"]["id"],
+            "job": JOB,
+            "key": self._call("POST", "users/me/keys", keys=[key])["keys"][0]["id"],
+            "collaborator": invited["id"],
+        }
+        versions = [self.names[n] for n in ("model_version", "old_model_version")]
+        flows = [self.names[n] for n in ("workflow_version", "old_workflow_version")]
         self.pool = {
             "user_id": ["me", USER],
             "app_id": [APP],
-            "concept_id": [ONE, "two"],
-            "input_id": [ONE, "two"],
-            "model_id": [ONE, EYE],
-            "workflow_id": [ONE],
-            "language": ["de", "en"],
-            "relation_id": [related["concept_relations"][0]["id"]],
-            "annotation_id": [made["annotations"][0]["id"]],
-            "version_id": [version, flow["version"]["id"]],
-            "model_version_id": [version],
-            "workflow_version_id": [flow["version"]["id"]],
-            "key_id": [self._call("POST", "users/me/keys", keys=[key])["keys"][0]["id"]],
+            "concept_id": [ONE, KIN],
+            "input_id": [ONE, "picture"],
+            "annotation_id": [ONE, "box"],
+            "language": ["en", "fr"],
+            "key_id": [self.names["key"]],
+            "model_version_id": versions,
+            "workflow_version_id": flows,
+            "version_id": versions + flows,
+            "id": [*self.names.values(), *[ONE] * 8, KIN, NEW, "picture", "box", APP],
         }
-        every = {each for ids in self.pool.values() for each in ids}
-        self.pool["id"] = sorted(every) + [ONE] * 5 + ["new"]
 
     def is_whole(self) -> bool:
         """Whether the app is still there."""
@@ -81,3 +118,8 @@ class World:
         said = reply.json()
         assert expect in (None, said["status"]["code"]), f"{verb} {path}: {said}"
         return said
+
+
+def _plain(message: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return plain

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarifai_grpc.grpc.api import service_pb2
+from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import App, User, UserAppIDSet, Worker
 from sqlalchemy import select, update
 
 from labelwright.store import tables as t
+from labelwright.store import users
 from tests.integration.test_annotations import DOES_NOT_EXIST, add_inputs, by_model, note, post, whole
 
 Client = Any
@@ -77,6 +78,20 @@ def test_peoples_names_only_where_they_are_asked_for(client: Client) -> None:
         named = [w.user for w in workers(client, additional_fields=fields)]
         assert User(id=client.user_id, first_name="Anna", last_name="Schmidt") in named
         assert User(id="unknown here") in named
+
+
+def test_whoever_has_no_part_in_the_app_has_no_name(client: Client) -> None:
+    """An owner may write in anybody's name, and must not learn by it who is a user here, and what they are called."""
+    add_inputs(client, "a")
+    post(client, note(whole(("x", 1)), user_id="bob"))
+    wire = User(first_name="Robert", last_name="Secret").SerializeToString()
+    with client.server.store.write() as conn:
+        users.add(conn, "bob", wire)
+    assert [w.user for w in workers(client, additional_fields=["names"])] == [User(id="bob")]
+    people = [resources_pb2.Collaborator(user=User(id="bob"), scopes=["Inputs_Get"])]
+    client.call("PostCollaborators", service_pb2.PostCollaboratorsRequest(collaborators=people))
+    named = [User(id="bob", first_name="Robert", last_name="Secret")]
+    assert [w.user for w in workers(client, additional_fields=["names"])] == named
 
 
 def test_workers_of_another_app_are_not_shown(client: Client) -> None:

@@ -181,7 +181,7 @@ def test_a_store_that_fails_leaves_the_other_figures(
 
     assert page.value("labelwright_store_up") == 1
     with monkeypatch.context() as patched:
-        patched.setattr(server.store.engine.pool, "connect", away)
+        patched.setattr(server.store, "read", away)
         samples = page.samples()
         assert samples["labelwright_store_up", frozenset()] == 0
         assert not [name for name, _ in samples if "_queue_" in name]

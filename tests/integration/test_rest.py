@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from google.protobuf import json_format
 
@@ -215,6 +217,18 @@ def test_head_is_a_get_without_a_body(api: Api) -> None:
 def test_the_sdk_finds_out_that_this_is_the_api(api: Api) -> None:
     reply = httpx.get(api.base_url.join("/v2/auth/methods"))
     assert answer(reply)["methods"][0]["header"].startswith("Authorization: Key")
+
+
+@pytest.mark.parametrize("verb_and_path", ["GET /v2/nothing", "GET /", "PUT /v2/status_codes", "GET /v2/auth/methods"])
+def test_what_is_no_call_has_a_request_id_too(api: Api, verb_and_path: str) -> None:
+    verb, path = verb_and_path.split()
+    with structlog.testing.capture_logs() as lines:
+        reply = httpx.request(verb, api.base_url.join(path), headers={"X-Clarifai-Request-ID-Prefix": "mine-"})
+    status = reply.json()["status"]
+    assert re.fullmatch("mine-[0-9a-f]{32}", status["req_id"])
+    assert status.get("http_status_code", 200) == reply.status_code
+    logged = [(line["request"], line["req_id"]) for line in lines if line["event"] == "refused"]
+    assert logged == ([] if reply.status_code == 200 else [(repr(verb_and_path), status["req_id"])])
 
 
 # --- limits ---------------------------------------------------------------------------------------

@@ -94,6 +94,15 @@ def test_every_bad_value_is_named_at_once(tmp_path: Path) -> None:
     assert "workers: " in str(caught.value)
 
 
+def test_what_was_found_is_shown_but_no_secret(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        config.load(home=tmp_path, workers="many", listen="nowhere", pat=["hidden"], database_url=["hidden"])
+    said = str(caught.value)
+    assert "workers: 'many' is not legal" in said
+    assert "listen: 'nowhere' is not HOST:PORT" in said
+    assert "hidden" not in said
+
+
 def test_a_setting_that_there_is_not_is_named(tmp_path: Path) -> None:
     write_toml(tmp_path, "bacth = 3\n")
     with pytest.raises(ConfigurationError, match="bacth"):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from labelwright.errors import BadRequestFormat
 from labelwright.protocol.methods import methods
+from labelwright.protocol.rest import query as queries
 from labelwright.protocol.rest.query import put_query
 
 
@@ -33,6 +34,12 @@ def test_names_are_dotted_and_repeated() -> None:
     assert list(made.ids) == ["x,", "y"]
     assert (made.page, made.per_page, made.list_all_annotations) == (2, 10, True)
     assert [s.code for s in made.statuses] == [24150, 24151]
+
+
+def test_long_names_are_not_remembered() -> None:
+    before = queries._target.cache_info().currsize
+    assert read(service_pb2.ListInputsRequest, f"page=2&{'x' * 60_000}=1").page == 2
+    assert queries._target.cache_info().currsize <= before + 1
 
 
 @pytest.mark.parametrize("written", ["true", "True", "TRUE", "1"])

@@ -249,3 +249,10 @@ def test_calls_that_are_refused_cost_nothing() -> None:
 
 def test_no_limit_is_none() -> None:
     assert allowed(Rate(0, Clock()), "a", 1000) == 1000
+
+
+@pytest.mark.parametrize("find", [named, endpoint])
+def test_of_a_long_name_only_the_beginning_is_looked_at(find: Any) -> None:
+    with pytest.raises(InvalidRequest) as e:
+        find("Inputs_Gett" + "x" * 1_000_000)
+    assert len(e.value.details) < 500

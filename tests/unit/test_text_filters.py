@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
+
 import pytest
+from clarifai_grpc.grpc.api.service_pb2 import ListModelsRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelwright.errors import InvalidRequest
 from labelwright.protocol import text_filters
-from labelwright.protocol.text_filters import every, like, queried, searched, sliced
+from labelwright.protocol.text_filters import MAX_TEXT, check_lengths, every, like, queried, searched, sliced
 
 WORDS = st.lists(st.sampled_from(["cat", "dog", "bird", "fish"]), max_size=4)
 
@@ -26,6 +31,24 @@ WORDS = st.lists(st.sampled_from(["cat", "dog", "bird", "fish"]), max_size=4)
 )
 def test_an_asterisk_is_the_one_wild_card(text: str, pattern: str, is_like: bool) -> None:
     assert like(text, pattern) is is_like
+
+
+@given(st.text("abA*[?", max_size=8), st.text("abA*[?", max_size=6))
+def test_patterns_match_as_regular_expressions_do(text: str, pattern: str) -> None:
+    told = ".*".join(re.escape(part) for part in pattern.casefold().split("*"))
+    assert like(text, pattern) is bool(re.fullmatch(told, text.casefold(), re.DOTALL))
+
+
+def test_nothing_is_kept_of_patterns() -> None:
+    before = fnmatch._compile_pattern.cache_info().currsize  # type: ignore[attr-defined]
+    assert like("x" * 1000, "*".join("x" * 500))
+    assert fnmatch._compile_pattern.cache_info().currsize == before  # type: ignore[attr-defined]
+
+
+def test_texts_to_search_for_are_short() -> None:
+    check_lengths(ListModelsRequest(search="x" * MAX_TEXT), "search", "name")
+    with pytest.raises(InvalidRequest, match="search has 1025 characters"):
+        check_lengths(ListModelsRequest(search="x" * (MAX_TEXT + 1)), "search", "name")
 
 
 @pytest.mark.parametrize(

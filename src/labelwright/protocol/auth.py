@@ -158,7 +158,7 @@ class Authenticator:
         if key is None:
             if _TOKEN.match(token):
                 raise KeyNotFound(
-                    "nobody has this key: it was deleted, or is another server's; labelwright keys create makes a new one"
+                    "nobody has this key: it may be deleted, or another server's; labelwright keys create makes one"
                 )
             raise KeyInvalid("Invalid format of key.")
         with self._lock:

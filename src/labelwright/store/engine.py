@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from labelwright.errors import ConfigurationError
+from labelwright.errors import ConfigurationError, LabelwrightError
 
 try:
     import fcntl
@@ -138,8 +138,9 @@ class _Snapshots:
             raw.execute("BEGIN")
             yield conn
             sound = True
-        except Exception:
-            # An error of the block's own: the connection is as good as before.
+        except LabelwrightError:
+            # The block's own word, between two statements. After any other error a statement may be half read and
+            # still referred to, which would hold its old snapshot open, for whoever comes next as well.
             sound = not conn.invalidated
             raise
         finally:

@@ -32,6 +32,7 @@ async def take_body(
     coding = headers.get("content-encoding", "").strip().lower()
     announced = headers.get("content-length", "")
     wrong: LabelwrightError | None = None
+    pieces = _Chunks(receive)
     if announced.isdigit() and int(announced) > limit:
         wrong = _too_large(limit)
         if "100-continue" in headers.get("expect", "").lower():
@@ -41,7 +42,7 @@ async def take_body(
     if wrong is None:
         chunks: list[bytes] = []
         size = 0
-        async for chunk in _Chunks(receive):
+        async for chunk in pieces:
             size += len(chunk)
             if size > limit:
                 wrong = _too_large(limit)
@@ -50,7 +51,7 @@ async def take_body(
             chunks.append(chunk)
         else:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    await _throw_away(receive, patience)
+    await _throw_away(pieces, patience)
     return wrong
 
 
@@ -79,11 +80,11 @@ class _Chunks:
         return chunk
 
 
-async def _throw_away(receive: Receive, limit: int) -> None:
+async def _throw_away(pieces: _Chunks, limit: int) -> None:
     left = limit
     try:
         async with asyncio.timeout(LINGER):
-            async for chunk in _Chunks(receive):
+            async for chunk in pieces:
                 left -= len(chunk)
                 if left < 0:
                     return
