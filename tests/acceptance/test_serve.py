@@ -257,7 +257,7 @@ def test_a_setting_that_can_not_be_used(
 
 @pytest.mark.parametrize(
     ("text", "parts"),
-    [("worker = 2\n", ["worker", "Extra inputs"]), ("workers = \n", ["labelwright.toml", "TOML"])],
+    [("worker = 2\n", ["worker", "no such setting"]), ("workers = \n", ["labelwright.toml", "TOML"])],
 )
 def test_a_settings_file_that_is_not_legal(text: str, parts: list[str], tmp_path: Path, quick: Quick) -> None:
     (tmp_path / "labelwright.toml").write_text(text)

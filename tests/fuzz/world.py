@@ -62,7 +62,7 @@ class World:
         self._call("POST", f"{here}/concepts", concepts=[{"id": ONE}, {"id": KIN}])
         relation = {"object_concept": {"id": KIN}, "predicate": "synonym"}
         related = self._call("POST", f"{here}/concepts/{ONE}/relations", concept_relations=[relation])
-        self._call("POST", f"{here}/knowledge_graphs", knowledge_graphs=[{"id": ONE}])
+        self._call("POST", f"{here}/concepts/knowledge_graphs", knowledge_graphs=[{"id": ONE}])
         text = {"text": {"raw": "some words"}, "concepts": [{"id": ONE}], "metadata": {"a": [1, None]}}
         picture = {"id": "picture", "data": {"image": {"base64": PICTURE}}}
         inputs = [{"id": ONE, "data": text}, picture]

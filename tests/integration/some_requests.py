@@ -58,8 +58,11 @@ ITEMS = dict.fromkeys(
         *("inputs", "keys", "knowledge_graphs", "models", "model_versions", "workflows", "workflow_versions"),
     )
 )
-_OVERWRITE = ("Apps", "Keys", "Ids", "Toolkits", "UseCases", "Languages", "Consents", "Collaborators", "Status", "App")
-_OVERWRITE += ("AppsDetails", "PatchConcepts")
+_OVERWRITE = (
+    *("App", "Apps", "AppsDetails", "Collaborators", "Consents", "Ids", "Keys", "Languages", "PatchConcepts"),
+    *("Status", "Toolkits", "UseCases"),
+)
+"""How RPCs end whose action is not "merge"."""
 
 
 def _values(rpc: str, user: str, app: str, names: Names) -> dict[str, Any]:
@@ -129,7 +132,9 @@ def _item(field: FieldDescriptor, rpc: str, user: str, app: str, names: Names) -
         "Annotation": r.Annotation(id=id, input_id=ONE, data=r.Data(concepts=[r.Concept(id=ONE, value=1)])),
         "App": r.App(id=id if post else app, description="changed"),
         "Collaborator": r.Collaborator(
-            id="" if post else names["collaborator"], scopes=["Apps_Get"], user=r.User(id=names["stranger" if post else "guest"])
+            id="" if post else names["collaborator"],
+            scopes=["Apps_Get"],
+            user=r.User(id=names["stranger" if post else "guest"]),
         ),
         "Concept": r.Concept(id=id, name="changed"),
         "ConceptLanguage": r.ConceptLanguage(id="fr" if post else "en", name="changed"),
@@ -187,6 +192,7 @@ TEXTS = (
     "-1",
     "9" * 400,
     "NaN",
+    # Refused before anybody is asked: private addresses are not fetched.
     "http://127.0.0.1:9/x",
     "\x7f\x9b",
     "\U0010ffff",
@@ -252,11 +258,10 @@ def reached(message: Any, path: Way) -> Any:
 
 
 def mutants(base: Message, dice: random.Random, most: int) -> Iterator[Any]:
-    """Copies of a request with one field made wrong: each field once at least, ``most`` of them if there are more."""
+    """Copies of a request with one field made wrong, ``most`` of them: half with one of the request or its items."""
     ways = leaves(base.DESCRIPTOR)
     near = [way for way in ways if len(way) <= 2]
     far = [way for way in ways if len(way) > 2]
-    # What lies near is looked at in every way, of what lies far a choice.
     tried = [(way, value) for way in near for value in bad_values(way[-1])]
     tried = dice.sample(tried, min(most // 2, len(tried)))
     tried += [(way, dice.choice(bad_values(way[-1]))) for way in dice.sample(far, min(most - len(tried), len(far)))]

@@ -171,7 +171,9 @@ class World:
         plain = json.loads(json.dumps(given)) if isinstance(given, dict) else {}
         for variable in binding.variables:
             value = _pop(plain, variable.split("."))
-            path = path.replace(f"{{{variable}}}", quote(str(value), safe="", errors="surrogatepass").replace(".", "%2E") or "-")
+            path = path.replace(
+                f"{{{variable}}}", quote(str(value), safe="", errors="surrogatepass").replace(".", "%2E") or "-"
+            )
         headers = {"Authorization": f"Key {token}"} if token else {}
         if binding.verb == "GET":
             query = urlencode(list(_flat(plain)), errors="surrogatepass")

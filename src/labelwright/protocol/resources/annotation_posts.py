@@ -105,7 +105,9 @@ def _draft(given: Annotation) -> Draft:
 def _settle(conn: Connection, app: Row[Any], drafts: Sequence[Draft], user_id: str) -> dict[str, int]:
     """Find the drafts that can't be written into this app; returns the keys of the inputs by id."""
     good = [d for d in drafts if d.error is None]
-    keys = inputs.keys(conn, app.pk, {d.given.input_id for d in good}) if good else {}
+    # What no input can be called is not looked for: PostgreSQL refuses a NUL, and with it the whole call.
+    sought = {d.given.input_id for d in good if free_id_problem(d.given.input_id) is None}
+    keys = inputs.keys(conn, app.pk, sought) if sought else {}
     named = {d.id for d in good if d.given.id}
     taken = set(stored.keys(conn, app.pk, list(named))) if named else set()
     for draft in good:
