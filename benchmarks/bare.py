@@ -9,6 +9,7 @@ import json
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
@@ -35,7 +36,7 @@ def serve_grpc() -> None:
     """GetInput and PostInputs on grpcio's own server, with as many threads as ours works with."""
     server = grpc.server(ThreadPoolExecutor(4))
 
-    def unary(handler: object, request: type, reply: type) -> object:
+    def unary(handler: Any, request: Any, reply: Any) -> Any:
         return grpc.unary_unary_rpc_method_handler(
             handler, request_deserializer=request.FromString, response_serializer=reply.SerializeToString
         )

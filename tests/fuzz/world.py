@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import httpx
 from google.protobuf import json_format
 
 from labelwright.protocol.methods import methods
-from tests.acceptance.conftest import TOKEN, USER, Running, command
+from labelwright.store import users
+from labelwright.store.engine import Store
+from tests.acceptance.conftest import TOKEN, USER, Running
 from tests.fuzz.aim import PICTURE
 from tests.integration.some_requests import KIN, NEW, ONE, good, graph, threshold
 
@@ -33,9 +36,10 @@ class World:
         try:
             self.running.start()
             self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.running.port}", timeout=60, trust_env=False)
-            for user in (GUEST, STRANGER):
-                added = command("users", "add", user, home=self.running.home)
-                assert added.returncode == 0, added.stderr
+            store = Store(f"sqlite:///{self.running.home / 'labelwright.db'}")
+            with contextlib.closing(store), store.write() as conn:
+                for user in (GUEST, STRANGER):
+                    users.add(conn, user, b"")
             self.document: dict[str, Any] = self.http.get("/openapi.json").raise_for_status().json()
             self.renew()
         except BaseException:
@@ -78,7 +82,7 @@ class World:
         newer = {"description": "newer", "output_info": _plain(threshold())["output_info"]}
         model = self._call("POST", f"{here}/models/{ONE}/versions", model_versions=[newer])["model"]
         first = self._call("POST", f"{here}/workflows", workflows=[_plain(graph(ONE))])["workflows"][0]
-        patched = {"workflows": [_plain(graph(ONE, 0.7))], "action": "overwrite"}
+        patched: dict[str, Any] = {"workflows": [_plain(graph(ONE, 0.7))], "action": "overwrite"}
         second = self._call("PATCH", f"{here}/workflows", **patched)["workflows"][0]
         key = {"type": "personal_access_token", "scopes": ["Concepts_Get"]}
         guest = {"user": {"id": GUEST}, "scopes": ["Concepts_Get"]}

@@ -127,29 +127,30 @@ def graph(id: str, above: float = 0.0, **model: Any) -> r.Workflow:
 
 def _item(field: FieldDescriptor, rpc: str, user: str, app: str, names: Names) -> Any:
     post = rpc.startswith("Post")
-    id = NEW if post else ONE
+    other = "stranger" if post else "guest"
+    named = NEW if post else ONE
     made: dict[str, Any] = {
-        "Annotation": r.Annotation(id=id, input_id=ONE, data=r.Data(concepts=[r.Concept(id=ONE, value=1)])),
-        "App": r.App(id=id if post else app, description="changed"),
+        "Annotation": r.Annotation(id=named, input_id=ONE, data=r.Data(concepts=[r.Concept(id=ONE, value=1)])),
+        "App": r.App(id=named if post else app, description="changed"),
         "Collaborator": r.Collaborator(
             id="" if post else names["collaborator"],
             scopes=["Apps_Get"],
             user=r.User(id=names["stranger" if post else "guest"]),
         ),
-        "Concept": r.Concept(id=id, name="changed"),
+        "Concept": r.Concept(id=named, name="changed"),
         "ConceptLanguage": r.ConceptLanguage(id="fr" if post else "en", name="changed"),
         "ConceptRelation": r.ConceptRelation(
             subject_concept=r.Concept(id=ONE), object_concept=r.Concept(id=KIN), predicate="hyponym"
         ),
         "IdUpdateSource": service_pb2.IdUpdateSource(id=app if rpc == "PatchAppsIds" else ONE, new_id=NEW),
-        "Input": r.Input(id=id, data=r.Data(text=r.Text(raw="words"), concepts=[r.Concept(id=ONE, value=1)])),
+        "Input": r.Input(id=named, data=r.Data(text=r.Text(raw="words"), concepts=[r.Concept(id=ONE, value=1)])),
         "Key": r.Key(
             id="" if post else names["key"], type="personal_access_token" if post else "", scopes=["Concepts_Get"]
         ),
-        "KnowledgeGraph": r.KnowledgeGraph(id=id),
-        "Model": threshold(id=id) if post else r.Model(id=id, name="changed"),
+        "KnowledgeGraph": r.KnowledgeGraph(id=named),
+        "Model": threshold(id=named) if post else r.Model(id=named, name="changed"),
         "ModelVersion": r.ModelVersion(description="changed", output_info=threshold().output_info if post else None),
-        "Workflow": graph(id, 0.6, user_id=user, app_id=app),
+        "Workflow": graph(named, 0.6, user_id=user, app_id=app),
         "WorkflowVersion": r.WorkflowVersion(id=names["workflow_version"], description="changed"),
     }
     if rpc == "PatchInputs":
@@ -158,7 +159,7 @@ def _item(field: FieldDescriptor, rpc: str, user: str, app: str, names: Names) -
         made["ModelVersion"].id = names["model_version"]
     if rpc == "PatchWorkflowVersions":
         made["WorkflowVersion"].metadata.update({"changed": True})
-    return made[field.message_type.name]
+    return made[str(field.message_type and field.message_type.name)]
 
 
 def put(message: Any, field: FieldDescriptor, value: Any) -> None:

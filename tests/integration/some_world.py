@@ -146,7 +146,7 @@ class World:
         method = methods()[rpc]
         token = self.owner.token if token is None else token
         metadata = (("authorization", f"Key {token}"),) if token else ()
-        kind = self.channel.unary_stream if method.server_streams else self.channel.unary_unary
+        kind: Any = self.channel.unary_stream if method.server_streams else self.channel.unary_unary
         reply = kind(method.path, response_deserializer=reader or method.reply.FromString)(
             request, metadata=metadata, timeout=60
         )
@@ -276,7 +276,7 @@ class World:
             return reply
 
         empty = r.Workflow(id="Empty", app_id="main", user_id="clarifai")
-        post("PostApps", apps=[r.App(id=id, default_workflow=empty) for id in (APP, OTHER_APP)])
+        post("PostApps", apps=[r.App(id=app, default_workflow=empty) for app in (APP, OTHER_APP)])
         post("PostConcepts", concepts=[r.Concept(id=ONE, name=secret(person)), r.Concept(id=KIN)])
         related = r.ConceptRelation(
             subject_concept=r.Concept(id=ONE), object_concept=r.Concept(id=KIN), predicate="synonym"

@@ -35,7 +35,7 @@ PERMISSION_DENIED = 24156
 
 
 def patch(client: Client, *, expect: int = 10000, code: int = SUCCESS, action: str = "overwrite", **which: Any) -> Any:
-    request = service_pb2.PatchAnnotationsStatusRequest(action=action, status_code=code, **which)  # type: ignore[arg-type]
+    request = service_pb2.PatchAnnotationsStatusRequest(action=action, status_code=code, **which)
     reply = client.call("PatchAnnotationsStatus", request, expect)
     return list(reply.user_ids), reply.updated_count
 

@@ -24,7 +24,7 @@ def workers(client: Client, **fields: Any) -> list[Worker]:
 def shown(client: Client, **fields: Any) -> list[tuple[str, str]]:
     found = []
     for worker in workers(client, **fields):
-        kind = worker.WhichOneof("worker")
+        kind = str(worker.WhichOneof("worker"))
         ids = {"user": worker.user.id, "model": worker.model.model_version.id, "workflow": worker.workflow.version.id}
         found.append((kind, ids[kind]))
     return found

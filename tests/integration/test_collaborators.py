@@ -47,7 +47,7 @@ def add_concept(client: Any, person: Person, name: str, expect: int = 10000) -> 
     person.call("PostConcepts", request, expect)
 
 
-def listed(client: Any, person: Person | None = None, expect: int = 10000, **page: int) -> Any:
+def listed(client: Any, person: Person | None = None, expect: int = 10000, **page: Any) -> Any:
     request = service_pb2.ListCollaboratorsRequest(user_app_id=place(client), **page)
     return (person or owner_of(client)).call("ListCollaborators", request, expect)
 

@@ -29,7 +29,7 @@ def add_inputs(client: Any, **concepts: dict[str, float]) -> None:
 
 def annotate(client: Any, input_id: str, status: int = SUCCESS, **values: float) -> None:
     data = Data(concepts=[Concept(id=i, value=v) for i, v in values.items()])
-    annotation = Annotation(input_id=input_id, data=data, status=status_pb2.Status(code=status))  # type: ignore[arg-type]
+    annotation = Annotation(input_id=input_id, data=data, status=status_pb2.Status(code=status))
     client.call("PostAnnotations", service_pb2.PostAnnotationsRequest(annotations=[annotation]))
 
 

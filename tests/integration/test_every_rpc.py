@@ -9,6 +9,7 @@ What is tested here is refusal. That each RPC does its work is the matter of the
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
@@ -107,7 +108,8 @@ def world(built: World, lines: Lines) -> Iterator[World]:
     """The world as it was in the beginning; behind each test, nothing of the victim's has changed."""
     built.restore()
     before = built.of(built.victim, built.rows())
-    assert len(before["apps"]) == 2 and len(before["inputs"]) == 1
+    assert len(before["apps"]) == 2
+    assert len(before["inputs"]) == 1
     yield built
     assert lines.bad == []
     assert built.of(built.victim, built.rows()) == before
@@ -196,20 +198,19 @@ def bad_requests(world: World, method: Method, most: int) -> Iterator[Any]:
 
 
 READING = ("Get", "List", "MyScopes", "Stream")
-LISTINGS = [name for name in RPCS if name.startswith("List") and "Model" not in name[4:-1] and "Workflow" not in name]
+LISTINGS = [name for name in RPCS if name.startswith("List")]
 
 
 def can_still_be_read(world: World) -> None:
     """Whatever strange things were stored: lists show them, as JSON too."""
     for name in LISTINGS:
         request = good(methods()[name], world.owner.id, world.owner.names)
-        answer = checked(world.over_rest(name, request), request)
-        assert answer.code in (SUCCESS, 11101), answer
+        checked(world.over_rest(name, request), request)
 
 
 def test_wrong_values_over_grpc(world: World, method: Method) -> None:
     watch = Unchanged(world)
-    for request in bad_requests(world, method, 50):
+    for request in bad_requests(world, method, 36):
         wire = request.SerializeToString()
         if len(wire) <= LIMIT:
             watch.after(checked(world.over_grpc(method.name, wire), request), request)
@@ -362,12 +363,12 @@ def test_what_is_no_message_over_rest(world: World, method: Method) -> None:
             answer = checked(world.asked(method.name, body), body)
             assert (answer.code, answer.http) == (11100, 400), (body[:50], answer)
             watch.after(answer, body)
-    for field in method.request.DESCRIPTOR.fields:
-        wrong = WRONG_TYPES if field.message_type else dice.sample(WRONG_TYPES, 8)
-        bodies += [{**plain, field.name: value} for value in wrong]
-    for item in (v[0] for v in plain.values() if isinstance(v, list) and isinstance(v[0], dict)):
-        name = next(k for k, v in plain.items() if isinstance(v, list) and v[0] is item)
-        for key in item:
+    for known in method.request.DESCRIPTOR.fields:
+        wrong = WRONG_TYPES if known.message_type else dice.sample(WRONG_TYPES, 8)
+        bodies += [{**plain, known.name: value} for value in wrong]
+    for name, items in plain.items():
+        item = items[0] if isinstance(items, list) else None
+        for key in item if isinstance(item, dict) else ():
             bodies += [{**plain, name: [{**item, key: value}]} for value in dice.sample(WRONG_TYPES, 6)]
     for body in dice.sample(bodies, min(30, len(bodies))):
         answer = checked(world.asked(method.name, body), body)
@@ -396,7 +397,7 @@ def test_what_is_too_large(world: World) -> None:
     for (verb, _), name in kinds.items():
         with pytest.raises(grpc.RpcError) as refused:
             world.raw(name, large)
-        assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED  # type: ignore[attr-defined]
+        assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         if verb != "GET":
             base = good(methods()[name], world.owner.id, world.owner.names)
             plain = json_format.MessageToDict(base, preserving_proto_field_name=True)
@@ -410,9 +411,9 @@ def test_what_is_too_large(world: World) -> None:
     "said", [b"GET / HTTP/9.9\r\n\r\n", b"\0\xff\r\n\r\n", b"GET /v2/\0 HTTP/1.1\r\nHost: x\r\n\r\n"]
 )
 def test_what_is_no_http(world: World, said: bytes) -> None:
-    with socket.create_connection((world.http.host, world.http.port), timeout=30) as sock:
+    at = (world.http.host, world.http.port)
+    with socket.create_connection(at, timeout=30) as sock, contextlib.closing(HTTPResponse(sock)) as reply:
         sock.sendall(said)
-        reply = HTTPResponse(sock)
         reply.begin()
         assert reply.status == 400
         assert reply.headers["content-type"] == "application/json"

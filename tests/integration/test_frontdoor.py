@@ -277,7 +277,7 @@ def test_the_health_check_and_everything_else() -> None:
                 status = answer.json()["status"]
                 assert answer.status_code == 404
                 assert (status["code"], status["description"]) == (11101, "Resource does not exist")
-                assert status["details"].endswith(f" {verb} {path}")
+                assert f" at {verb} {path}; " in status["details"]
 
     asyncio.run(ask())
 

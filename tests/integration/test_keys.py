@@ -168,7 +168,8 @@ def test_a_bound_key_needs_no_app_in_its_calls(client: Any) -> None:
     client.call("PostConcepts", service_pb2.PostConceptsRequest(concepts=[Concept(id="ours")]))
     me = owner_of(client)
     bound = me.bound()
-    for named in ({}, {"app_id": "app"}, {"user_id": me.user_id}, {"user_id": "me", "app_id": "app"}):
+    places: list[dict[str, Any]] = [{}, {"app_id": "app"}, {"user_id": me.user_id}, {"user_id": "me", "app_id": "app"}]
+    for named in places:
         assert [c.id for c in concepts(bound, **named).concepts] == ["ours"], named
     me.call("PostApps", service_pb2.PostAppsRequest(apps=[App(id="second", default_workflow_id="Empty")]))
     concepts(me, app_id="second")

@@ -16,7 +16,7 @@ REQUEST = status_code_pb2.MODEL_INVALID_REQUEST
 PUBLIC = UserAppIDSet(user_id="clarifai", app_id="main")
 RECOGNITION, RECOGNITION_VERSION = "general-image-recognition", "aa7f35c01e0642fda5cf400f543e7c40"
 
-TAGS = [
+TAGS: list[tuple[str, Any, str, str]] = [
     ("PatchModelToolkits", service_pb2.PatchModelToolkitsRequest, "toolkits", "toolkits"),
     ("PatchModelUseCases", service_pb2.PatchModelUseCasesRequest, "usecases", "use_cases"),
     ("PatchModelLanguages", service_pb2.PatchModelLanguagesRequest, "languages", "languages"),

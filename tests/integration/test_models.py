@@ -747,7 +747,7 @@ def test_a_training_runs_description_is_that_of_its_version(client: Any) -> None
 
 def test_thresholds_among_the_parameters_move_to_their_place(client: Any) -> None:
     post(client, Model(id="bare", model_type_id=THRESHOLD))
-    listed_ = [{"id": "cat", "value": 0.75}, {"id": "dog", "name": "Dog", "value": 0.5}]
+    listed_: list[Any] = [{"id": "cat", "value": 0.75}, {"id": "dog", "name": "Dog", "value": 0.5}]
     params = OutputInfo(params=struct(concept_threshold_type="GREATER_THAN", concepts=listed_))
     request = service_pb2.PostModelVersionsRequest(model_id="bare", model_versions=[ModelVersion(output_info=params)])
     model = client.call("PostModelVersions", request).model

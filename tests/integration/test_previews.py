@@ -170,8 +170,12 @@ def test_the_versions_own_limits_count_until_the_request_sets_others(
     zoo = resources_pb2.Model(id="zoo", model_type_id=ZOO.id)
     client.call("PostModels", service_pb2.PostModelsRequest(models=[zoo]))
     first = resources_pb2.WorkflowNode(id="first", model=zoo, suppress_output=True)
-    node = resources_pb2.WorkflowNode(id="n", model=resources_pb2.Model(id="all"), node_inputs=[{"node_id": "first"}])
-    behind = resources_pb2.WorkflowNode(id="m", model=resources_pb2.Model(id="more"), node_inputs=[{"node_id": "n"}])
+    node = resources_pb2.WorkflowNode(
+        id="n", model=resources_pb2.Model(id="all"), node_inputs=[resources_pb2.NodeInput(node_id="first")]
+    )
+    behind = resources_pb2.WorkflowNode(
+        id="m", model=resources_pb2.Model(id="more"), node_inputs=[resources_pb2.NodeInput(node_id="n")]
+    )
     everything(client, "more")
     workflow = resources_pb2.Workflow(id="w", nodes=[first, node, behind])
     client.call("PostWorkflows", service_pb2.PostWorkflowsRequest(workflows=[workflow]))

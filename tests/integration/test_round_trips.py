@@ -141,7 +141,8 @@ def test_what_is_said_of_an_input_is_patched_from_either_side(client: Client) ->
     both(5, {"k": 1, "deep": {"m": 3}}, "x")
     client.call("DeleteAnnotations", service_pb2.DeleteAnnotationsRequest(input_ids=["a"]))
     both(5, {"k": 1, "deep": {"m": 3}}, "x")
-    gone = Data(concepts=[Concept(id="x")], geo=Geo(), metadata={"k": None, "deep": {}})
+    gone = Data(concepts=[Concept(id="x")], geo=Geo())
+    gone.metadata.update({"k": None, "deep": {}})
     everything = service_pb2.PatchAnnotationsRequest(
         action="remove", delete_if_empty_data=True, annotations=[Annotation(id=level.id, input_id="a", data=gone)]
     )

@@ -73,7 +73,7 @@ def test_a_scope_that_is_not_there_is_told_with_near_ones(wrong: str) -> None:
 def test_they_are_told_in_the_order_of_their_numbers(given_: list[str]) -> None:
     told = in_order(given_)
     assert sorted(told) == sorted(set(given_))
-    numbers = [scope_pb2.S.Value(n) for n in told]  # type: ignore[arg-type]
+    numbers = [scope_pb2.S.Value(n) for n in told]
     in_enum = [v.number for v in scope_pb2.DESCRIPTOR.enum_types_by_name["S"].values]
     assert sorted(numbers, key=in_enum.index) == numbers
 

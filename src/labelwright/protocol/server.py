@@ -15,6 +15,9 @@ from labelwright.protocol import resources
 from labelwright.protocol.dispatch import TURNS, Server, dispatch, dispatch_stream, stranger
 from labelwright.protocol.methods import SERVICE, Method, methods
 
+SLOW_CALLS = 256
+"""Calls whose message may be on its way at a time. 25 that never sent theirs stopped a server with 20 threads."""
+
 HealthServicer = Any
 """The health package ships without types."""
 
@@ -68,8 +71,9 @@ def build(server: Server) -> tuple[grpc.Server, HealthServicer]:
     resources.populate()
     limit = server.settings.max_message_bytes
     built = grpc.server(
-        # Beside the calls that work, a thread for each that may wait for a prediction.
-        ThreadPoolExecutor(TURNS + server.settings.predict_in_flight, thread_name_prefix="call"),
+        # Beside the calls that work, a thread for each that may wait for a prediction, and for those whose clients are
+        # slow to send: grpcio waits for a call's message in its thread. They are made when needed, and no sooner.
+        ThreadPoolExecutor(TURNS + server.settings.predict_in_flight + SLOW_CALLS, thread_name_prefix="call"),
         options=[
             ("grpc.max_receive_message_length", limit),
             ("grpc.max_send_message_length", limit),

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from labelwright.errors import ConfigurationError, LabelwrightError
 
@@ -132,10 +132,9 @@ class _Snapshots:
             conn = self._engine.connect().execution_options(labelwright_snapshot=True)
             # So that it counts no longer among the pool's; nothing of SQLAlchemy's closes it from here on.
             conn.detach()
-        raw = dbapi_of(conn)
         sound = False
         try:
-            raw.execute("BEGIN")
+            _begin(conn, "BEGIN")
             yield conn
             sound = True
         except LabelwrightError:
@@ -147,7 +146,7 @@ class _Snapshots:
             if conn.in_transaction():
                 conn.rollback()
             else:
-                raw.rollback()
+                dbapi_of(conn).rollback()
             if sound and len(self._idle) < KEPT_SNAPSHOTS:
                 self._idle.append(conn)
             else:
@@ -161,6 +160,14 @@ class _Snapshots:
 def dbapi_of(conn: Connection) -> Any:
     """The driver's own connection, for the few statements that go past SQLAlchemy."""
     return conn.connection.dbapi_connection
+
+
+def _begin(conn: Connection, statement: str) -> None:
+    try:
+        dbapi_of(conn).execute(statement)
+    except sqlite3.Error as e:
+        # As SQLAlchemy would say it: a database that is locked is waited for, not taken for a fault of ours.
+        raise DBAPIError.instance(statement, None, e, sqlite3.Error, dialect=conn.dialect) from e
 
 
 @contextmanager
@@ -234,7 +241,7 @@ def _sqlite(url: str) -> Engine:
         if options.get("labelwright_snapshot"):
             return
         # Past SQLAlchemy, whose own way to run a statement takes ten times as long as this one.
-        dbapi_of(conn).execute("BEGIN IMMEDIATE" if options.get("labelwright_write") else "BEGIN")
+        _begin(conn, "BEGIN IMMEDIATE" if options.get("labelwright_write") else "BEGIN")
 
     return engine
 
