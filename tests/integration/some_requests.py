@@ -127,7 +127,6 @@ def graph(id: str, above: float = 0.0, **model: Any) -> r.Workflow:
 
 def _item(field: FieldDescriptor, rpc: str, user: str, app: str, names: Names) -> Any:
     post = rpc.startswith("Post")
-    other = "stranger" if post else "guest"
     named = NEW if post else ONE
     made: dict[str, Any] = {
         "Annotation": r.Annotation(id=named, input_id=ONE, data=r.Data(concepts=[r.Concept(id=ONE, value=1)])),
