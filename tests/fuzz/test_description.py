@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
+import httpx
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, given
@@ -27,8 +28,10 @@ from tests.fuzz.aim import Aim
 from tests.fuzz.world import World
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-FEW = 4
+FEW = 3
 """Random calls in the sample, by the main path of each RPC. A good one comes first, by every path."""
+NOTHING_THERE = {"GetModelVersionInputExample"}
+"""RPCs that find nothing in any app of this server."""
 RENEW = 10
 """Random calls that change or delete, after which the app is made anew."""
 SEED = int(os.environ.get("FUZZ_SEED", "20240531"))
@@ -63,6 +66,13 @@ def operations(world: World) -> dict[str, Any]:
     return {operation.definition.raw["operationId"]: operation for operation in made}
 
 
+@pytest.fixture(scope="module")
+def replies(world: World) -> dict[str, Any]:
+    """The document for looking at replies: they have nothing that it does not name."""
+    made: dict[str, Any] = _closed(world.document)
+    return made
+
+
 def _full(document: dict[str, Any]) -> dict[str, Any]:
     """The document with requests that say something: left alone, most would be an empty object."""
     made: dict[str, Any] = _closed(document)
@@ -94,23 +104,26 @@ def _closed(value: Any) -> Any:
 
 @pytest.mark.parametrize(("operation_id", "verb"), OPERATIONS, ids=[o for o, _ in OPERATIONS])
 def test_no_call_that_the_description_allows_fails_within_the_server(
-    operation_id: str, verb: str, world: World, operations: dict[str, Any]
+    operation_id: str, verb: str, world: World, operations: dict[str, Any], replies: dict[str, Any]
 ) -> None:
     operation = operations[operation_id]
     described = world.document["paths"][operation.path][verb]
     rpc = described["summary"]
-    check = Check(world.document, described)
-    if verb in ("patch", "delete") or not world.is_whole():
+    check = Check(replies, described)
+    if verb == "delete" or rpc.endswith("Ids") or world.is_stale():
         world.renew()
 
-    def send(path: str, query: dict[str, Any], body: Any) -> None:
+    def send(path: str, query: dict[str, Any], body: Any) -> httpx.Response:
         content = json.dumps(body).encode() if body is not None else b""
         reply = world.http.request(verb, path, params=cast(Any, _pairs(query)), content=content, headers=world.headers)
         asked = f"{verb.upper()} {path}?{query}\n{content[:4000]!r}"
         check.reply(reply.status_code, reply.headers["content-type"], reply.content, asked)
+        return reply
 
     path, query, body = _parts(described, world.good(rpc))
-    send(_filled(operation.path, path), query, body)
+    good = send(_filled(operation.path, path), query, body)
+    # By another path of the RPC what was to be made may be there already.
+    assert good.status_code == 200 or operation_id != rpc or rpc in NOTHING_THERE, f"{rpc}: {good.text}"
     count = EXAMPLES or (FEW if operation_id == rpc else 0)
     if not count:
         return
@@ -181,7 +194,7 @@ class Check:
         import jsonschema_rs
 
         ((self._media, content),) = operation["responses"]["default"]["content"].items()
-        schema = _closed(content["schema"] | {"components": described["components"]})
+        schema = content["schema"] | {"components": described["components"]}
         self._validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
 
     def reply(self, http: int, media: str, content: bytes, asked: str) -> None:

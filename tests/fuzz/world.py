@@ -113,9 +113,11 @@ class World:
             "id": [*self.names.values(), *[ONE] * 8, KIN, NEW, "picture", "box", APP],
         }
 
-    def is_whole(self) -> bool:
-        """Whether the app is still there."""
-        return self.http.get(f"/v2/users/me/apps/{APP}", headers=self.headers).status_code == 200
+    def is_stale(self) -> bool:
+        """Whether the app, or something in it that many calls need, is gone or has another name."""
+        here = f"/v2/users/me/apps/{APP}"
+        needed = (f"{here}/{kind}/{ONE}" for kind in ("inputs", "models", "workflows"))
+        return any(self.http.get(path, headers=self.headers).status_code != 200 for path in needed)
 
     def _call(self, verb: str, path: str, expect: int | None = 10000, **body: Any) -> Any:
         reply = self.http.request(verb, f"/v2/{path}", headers=self.headers, content=json.dumps(body))

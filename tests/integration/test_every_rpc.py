@@ -289,6 +289,20 @@ def test_a_key_of_one_app_sees_no_other(world: World, method: Method) -> None:
     assert changed(before, world.rows()) == {}
 
 
+def test_anothers_ids_mean_nothing_in_the_own_app(world: World, method: Method) -> None:
+    """Of what the server named itself: keys, versions, relations, collaborators, jobs."""
+    owner, victim = world.owner, world.victim
+    people = ("guest", "stranger")
+    made_up = {name: known if name in people else new_id() for name, known in victim.names.items()}
+    told = []
+    for names in (victim.names, made_up):
+        world.restore()
+        request = good(method, owner.id, names)
+        answer = checked(world.over_grpc(method.name, request), request)
+        told.append((answer.code, alike(answer.details, *names.values())))
+    assert told[0] == told[1]
+
+
 def test_what_a_request_refers_to_may_not_be_anothers(world: World, method: Method) -> None:
     owner, victim, nobody, nowhere = world.owner, world.victim, f"nobody-{new_id()[-8:]}", "cellar"
     told = []

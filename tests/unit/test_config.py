@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from labelwright import config
+from labelwright.cli.settings import list_settings
 from labelwright.config import SETTINGS_FILE, parse_address
 from labelwright.errors import ConfigurationError
 
@@ -156,3 +157,14 @@ def test_an_address_is_split(text: str, expected: tuple[str, int]) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="HOST:PORT"):
         parse_address(text)
+
+
+def test_the_list_of_settings_hides_passwords(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("LABELWRIGHT_DATABASE_URL", "postgresql://me:pa:ss/w@db.example/labels")
+    list_settings(tmp_path)
+    printed = capsys.readouterr().out
+    assert "postgresql://me:***@db.example/labels" in printed
+    assert "pa:ss" not in printed

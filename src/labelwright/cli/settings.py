@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -10,6 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from labelwright import config
+from labelwright.cli.opened import show
+
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
+"""The password in a URL: what is printed may end in a log."""
 
 
 def list_settings(home: Path | None) -> None:
@@ -18,8 +23,9 @@ def list_settings(home: Path | None) -> None:
     table = Table("setting", "environment", "value", "what it is for")
     for name, field in config.Settings.model_fields.items():
         value = getattr(loaded, name)
-        table.add_row(name, environment(name), "" if value is None else str(value), field.description)
-    Console().print(table)
+        shown = "" if value is None else _PASSWORD.sub(r"\1***@", str(value))
+        table.add_row(name, environment(name), shown, field.description)
+    show(table)
     Console().print(f"File: {loaded.home / config.SETTINGS_FILE}", soft_wrap=True)
 
 
