@@ -191,10 +191,10 @@ def bad_requests(world: World, method: Method, most: int) -> Iterator[Any]:
             made.user_app_id.CopyFrom(base.user_app_id)
             yield made
     yield from mutants(base, dice, most)
-    yield from crowds(base, 129)
+    yield from dice.sample(made := list(crowds(base, 129)), min(3, len(made)))
     yield from dice.sample(made := list(crowds(base, 1001)), min(1, len(made)))
     for levels in (12, 29, 45):
-        yield from dice.sample(made := list(deep(base, levels)), min(5, len(made)))
+        yield from dice.sample(made := list(deep(base, levels)), min(3, len(made)))
 
 
 READING = ("Get", "List", "MyScopes", "Stream")
@@ -210,7 +210,7 @@ def can_still_be_read(world: World) -> None:
 
 def test_wrong_values_over_grpc(world: World, method: Method) -> None:
     watch = Unchanged(world)
-    for request in bad_requests(world, method, 36):
+    for request in bad_requests(world, method, 24):
         wire = request.SerializeToString()
         if len(wire) <= LIMIT:
             watch.after(checked(world.over_grpc(method.name, wire), request), request)
