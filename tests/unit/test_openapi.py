@@ -29,6 +29,9 @@ from labelwright.protocol.rest.printing import show_message
 
 DOCUMENT = json.loads(json.dumps(document()))
 SCHEMAS = DOCUMENT["components"]["schemas"]
+r: Any = resources_pb2
+"""Messages in messages are given as plain values, which the types do not know of."""
+
 INPUTS = "/v2/users/{user_id}/apps/{app_id}/inputs"
 
 
@@ -127,15 +130,16 @@ def test_every_schema_is_referred_to() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        resources_pb2.Concept(value=float("nan")),
-        resources_pb2.Concept(value=0.1, id="ü"),
-        resources_pb2.Image(base64=b"\xff\xfe", allow_duplicate_url=True),
-        resources_pb2.DatasetVersionMetrics(inputs_count={"value": 2**64 - 1}),
-        resources_pb2.DatasetVersionMetrics(inputs_count={"value": 3}),
-        resources_pb2.Input(created_at={"seconds": 1, "nanos": 7}, status=status_pb2.Status(code=30000)),
-        resources_pb2.Data(metadata={"a": [1, None, {"b": True}]}),
-        resources_pb2.ConceptCount(id="a", concept_type_count={"positive": 2**31 - 1}),
-        resources_pb2.Data(regions=[{"region_info": {"bounding_box": {}}, "data": {"concepts": [{}]}}]),
+        r.Concept(value=float("nan")),
+        r.Concept(value=0.1, id="ü"),
+        r.Image(base64=b"\xff\xfe", allow_duplicate_url=True),
+        r.DatasetVersionMetrics(inputs_count={"value": 2**64 - 1}),
+        r.DatasetVersionMetrics(inputs_count={"value": 3}),
+        r.Concept(value=3.4028234663852886e38),
+        r.Input(created_at={"seconds": 1, "nanos": 7}, status=status_pb2.Status(code=30000)),
+        r.Data(metadata={"a": [1, None, {"b": True}]}),
+        r.ConceptCount(id="a", concept_type_count={"positive": 2**31 - 1}),
+        r.Data(regions=[{"region_info": {"bounding_box": {}}, "data": {"concepts": [{}]}}]),
     ],
     ids=lambda m: m.DESCRIPTOR.name,
 )

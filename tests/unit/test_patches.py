@@ -103,3 +103,25 @@ def test_an_image_goes_by_its_url_alone() -> None:
             patched(target, Model(image=Image(url=other)), "remove")
     with pytest.raises(InvalidRequest, match="the url is now ''"):
         patched(Model(), target, "remove")
+
+
+def hosted(**widths: int) -> Image:
+    """An image that holds a map of messages."""
+    made = Image()
+    for name, width in widths.items():
+        made.hosted_image_info[name].width = width
+    return made
+
+
+def test_maps_are_patched_by_their_keys() -> None:
+    def widths(image: Image) -> dict[str, int]:
+        return {name: info.width for name, info in image.hosted_image_info.items()}
+
+    for action, change, left in (
+        ("merge", hosted(b=5, c=6), {"a": 1, "b": 5, "c": 6}),
+        ("overwrite", hosted(b=5), {"b": 5}),
+        ("remove", hosted(b=9, x=9), {"a": 1}),
+    ):
+        target = hosted(a=1, b=2)
+        apply(target, change, action)
+        assert widths(target) == left, action

@@ -40,7 +40,8 @@ _LONG = {
     ),
     **dict.fromkeys((FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_FIXED64), (0, 2**64 - 1)),
 }
-_FLOAT32_MAX = 3.4028234663852886e38
+_FLOAT32_MAX = 3.4028235e38
+"""The largest one as it is printed: rounded up, and read as the largest one again."""
 
 
 class Schemas:

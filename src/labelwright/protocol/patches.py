@@ -21,10 +21,10 @@ def apply(target: M, change: M, action: str, *, apart: Iterable[str] = ()) -> No
     """Change ``target`` by the fields that are set in ``change``.
 
     * merge: lists gain the entries that they lack, those with an id replace the entry of that id; the keys
-      of JSON objects join those there; messages are merged field by field; all else is replaced.
+      of JSON objects and maps join those there; messages are merged field by field; all else is replaced.
     * overwrite: each field is replaced.
-    * remove: lists lose the given entries (by id, where they have one), JSON objects the given keys, and
-      the image goes where its url is the one given.
+    * remove: lists lose the given entries (by id, where they have one), JSON objects and maps the given keys,
+      and the image goes where its url is the one given.
 
     Args:
         action: one of the three; see `merging.check_action`.
@@ -48,9 +48,16 @@ def _is_struct(field: FieldDescriptor) -> bool:
     return kind is not None and not field.is_repeated and kind.full_name == _STRUCT
 
 
+def _is_map(field: FieldDescriptor) -> bool:
+    kind = field.message_type
+    return kind is not None and kind.GetOptions().map_entry
+
+
 def _put(target: Message, field: FieldDescriptor, value: Any) -> None:
     target.ClearField(field.name)
-    if field.is_repeated:
+    if _is_map(field):
+        getattr(target, field.name).MergeFrom(value)
+    elif field.is_repeated:
         getattr(target, field.name).extend(value)
     elif _is_message(field):
         getattr(target, field.name).CopyFrom(value)
@@ -70,6 +77,8 @@ def _merge(target: Message, field: FieldDescriptor, value: Any) -> None:
     if _is_struct(field):
         action = resources_pb2.PatchAction(op="merge")
         _put(target, field, patched(getattr(target, field.name), value, action))
+    elif _is_map(field):
+        getattr(target, field.name).MergeFrom(value)
     elif field.is_repeated:
         entries = {_key(e): e for e in getattr(target, field.name)} | {_key(e): e for e in value}
         # The entries belong to the list that is about to be cleared.
@@ -85,6 +94,9 @@ def _remove(target: Message, field: FieldDescriptor, value: Any) -> None:
     if _is_struct(field):
         action = resources_pb2.PatchAction(op="remove")
         _put(target, field, patched(getattr(target, field.name), value, action))
+    elif _is_map(field):
+        for key in value:
+            getattr(target, field.name).pop(key, None)
     elif field.is_repeated:
         gone = {_key(e) for e in value}
         _put(target, field, [_copy(e) for e in getattr(target, field.name) if _key(e) not in gone])
