@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,22 @@ TYPES_OF_THE_STORE = {"Connection", "Row"}
 """What other rooms import of SQLAlchemy, beside its exceptions: a transaction and a row pass through their hands."""
 MORE_OF_SQLALCHEMY = {"cli/serve.py": {"make_url"}}
 """To show the store's address without its password."""
+
+
+CARRIED = {"pydantic_core": "pydantic", "threadpoolctl": "scikit-learn"}
+"""Modules of packages that another one always brings along, and is made of."""
+
+
+@cache
+def declared(*extras: str) -> set[str]:
+    """The packages that pyproject.toml names: the default install's, and those of some extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    of_extras = [line for extra in extras for line in project["optional-dependencies"][extra]]
+    return {canonical(re.split(r"[\[<>=!~ ]", line)[0]) for line in [*project["dependencies"], *of_extras]}
+
+
+def canonical(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 @cache
@@ -209,6 +228,25 @@ def test_links_between_the_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
         if "://" not in target and not target.startswith("mailto:"):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"),
+    [("src/labelwright", ("demo",)), ("tests", ("demo", "test", "postgres")), ("benchmarks", ("demo", "test"))],
+)
+def test_what_is_imported_is_a_declared_dependency(folder: str, extras: tuple[str, ...]) -> None:
+    """What only happens to be installed here is missing on the next machine."""
+    files = [p for p in (ROOT / folder).rglob("*.py") if "node_modules" not in p.parts and "scripts" not in p.parts]
+    own = {"labelwright", "tests", "_typeshed", *(p.stem for p in files)}
+    foreign = {m.split(".")[0] for p in files for m, _ in imports(p)} - set(sys.stdlib_module_names) - own
+    carried_by = packages_distributions()
+    missing = {
+        module
+        for module in foreign
+        if not {canonical(p) for p in [CARRIED.get(module, ""), *carried_by.get(module, [])]} & declared(*extras)
+    }
+    assert foreign
+    assert not missing, "name their packages in pyproject.toml"
 
 
 def test_the_rules_see_what_they_should(tmp_path: Path) -> None:
