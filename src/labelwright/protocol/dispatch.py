@@ -31,6 +31,7 @@ from labelwright.protocol.public_address import base_url
 from labelwright.protocol.wire import SUCCESS, error_status
 from labelwright.store import apps, collaborators, secrets
 from labelwright.store.engine import Store
+from labelwright.store.inputs import AppKey
 
 log = structlog.get_logger("labelwright.calls")
 
@@ -40,6 +41,9 @@ for the interpreter."""
 
 SMALL = 64 * 1024
 """Bytes of a request that are parsed before anybody asks who sent them: 256 MB of JSON become gigabytes of objects."""
+
+AnApp = TypeVar("AnApp", Row[Any], AppKey)
+"""An app's row, or as much of it as the walls ask for."""
 
 REQUEST_ID_PREFIX = "x-clarifai-request-id-prefix"
 
@@ -134,6 +138,15 @@ class Call:
             DoesNotExist: there is none, or the caller may not know of it.
             InsufficientScopes: a collaborator may not call this method there.
         """
+        owner, app_id = self.named(conn, user_app_id)
+        return self.let_in(conn, apps.get(conn, owner, app_id, lock=change), owner, app_id, change=change)
+
+    def named(self, conn: Connection, user_app_id: Any) -> tuple[str, str]:
+        """The owner and the id of the app that a call is about; a key that is bound to one need not name it.
+
+        Raises:
+            InvalidRequest: no app is named.
+        """
         owner, app_id, bound = self.owner(user_app_id), str(user_app_id.app_id), self.caller.app
         if bound is not None and not (app_id and user_app_id.user_id):
             row = apps.by_pk(conn, bound)
@@ -141,7 +154,14 @@ class Call:
                 owner, app_id = row.user_id, row.id
         if not app_id:
             raise InvalidRequest("user_app_id.app_id is empty: say which app is meant")
-        row = apps.get(conn, owner, app_id, lock=change)
+        return owner, app_id
+
+    def let_in(self, conn: Connection, row: AnApp | None, owner: str, app_id: str, *, change: bool = False) -> AnApp:
+        """An app that was looked up by what `named` gave, if the caller may know of it.
+
+        Raises:
+            DoesNotExist, InsufficientScopes: as `app`.
+        """
         if row is not None and (self._public(row, change) or self._lets_in(conn, row)):
             return row
         raise DoesNotExist(f"there is no app {app_id!r} of user {owner!r} that this key can see")
@@ -161,10 +181,10 @@ class Call:
         return mine if guest is None else mine.within(Rights.of(guest.scopes, guest.endpoints))
 
     @staticmethod
-    def _public(row: Row[Any], change: bool) -> bool:
+    def _public(row: Row[Any] | AppKey, change: bool) -> bool:
         return (row.user_id, row.id) == (PUBLIC_USER, PUBLIC_APP) and not change
 
-    def _lets_in(self, conn: Connection, row: Row[Any]) -> bool:
+    def _lets_in(self, conn: Connection, row: Row[Any] | AppKey) -> bool:
         if self.caller.app not in (None, row.pk):
             return False
         if row.user_id == self.user_id:
@@ -179,6 +199,7 @@ class Call:
 Handler = Callable[[Call, Any], Message]
 StreamHandler = Callable[[Call, Any], Iterable[Message]]
 H = TypeVar("H", bound=Callable[..., Any])
+T = TypeVar("T")
 
 _handlers: dict[str, Callable[[Call, Any], Any]] = {}
 
@@ -275,6 +296,23 @@ def call_of(server: Server, name: str, metadata: Mapping[str, str]) -> Call:
     """
     method = methods()[name]
     return Call(server=server, method=method, caller=server.auth.caller(method, metadata), req_id=request_id(metadata))
+
+
+def beside(server: Server, name: str, metadata: Mapping[str, str], work: Callable[[Call], T]) -> T | Message:
+    """Do what is served beside an RPC as a call of it: by its keys, scopes and rates, in its turn, logged and counted.
+
+    Returns what ``work`` returns; or, where that or the key fails, the RPC's reply, whose status says why. Never
+    raises.
+    """
+    method = methods()[name]
+    answer = _Answer(server, method, metadata)
+    with server.turns:
+        try:
+            result = work(answer.open(method.request()))
+        except Exception as e:  # noqa: BLE001 (as in `dispatch`)
+            return answer.close(answer.envelope(answer.failed(e)))
+        answer.log()
+        return result
 
 
 def _not_served(call: Call, _request: Message) -> Message:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -14,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from labelwright.protocol import resources
 from labelwright.protocol.dispatch import TURNS, Server, dispatch, dispatch_stream, stranger
 from labelwright.protocol.methods import SERVICE, Method, methods
+from labelwright.protocol.pool import PatientPool
 
 SLOW_CALLS = 256
 """Calls whose message may be on its way at a time. 25 that never sent theirs stopped a server with 20 threads."""
@@ -73,7 +73,7 @@ def build(server: Server) -> tuple[grpc.Server, HealthServicer]:
     built = grpc.server(
         # Beside the calls that work, a thread for each that may wait for a prediction, and for those whose clients are
         # slow to send: grpcio waits for a call's message in its thread. They are made when needed, and no sooner.
-        ThreadPoolExecutor(TURNS + server.settings.predict_in_flight + SLOW_CALLS, thread_name_prefix="call"),
+        PatientPool(TURNS, TURNS + server.settings.predict_in_flight + SLOW_CALLS, thread_name_prefix="call"),
         options=[
             ("grpc.max_receive_message_length", limit),
             ("grpc.max_send_message_length", limit),

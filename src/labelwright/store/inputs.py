@@ -58,15 +58,38 @@ def add(
 
 _LEVEL = t.annotations.alias("level")
 _ONE = Prepared(
-    select(t.inputs, _LEVEL.c.pk.label("level"), _LEVEL.c.wire.label("level_wire"))
+    select(
+        t.apps.c.pk.label("app_pk"),
+        t.apps.c.user_id.label("app_user_id"),
+        t.apps.c.id.label("app_id"),
+        t.inputs,
+        _LEVEL.c.pk.label("level"),
+        _LEVEL.c.wire.label("level_wire"),
+    )
+    .select_from(t.apps)
+    .outerjoin(t.inputs, (t.inputs.c.app == t.apps.c.pk) & (t.inputs.c.id == bindparam("input_id")))
     .outerjoin(_LEVEL, (_LEVEL.c.input == t.inputs.c.pk) & _LEVEL.c.input_level)
-    .where(t.inputs.c.app == bindparam("of_app"), t.inputs.c.id == bindparam("input_id"))
+    .where(t.apps.c.user_id == bindparam("of_user"), t.apps.c.id == bindparam("app_id"))
 )
 
 
-def with_level(conn: Connection, app: int, input_id: str) -> Row[Any] | None:
-    """One input of an app; beside the columns its input-level annotation: `level` (its key) and `level_wire`."""
-    return _ONE.first(conn, of_app=app, input_id=input_id)
+class AppKey(NamedTuple):
+    """As much of an app's row as tells it from others, under the columns' names."""
+
+    pk: int
+    user_id: str
+    id: str
+
+
+def with_app(conn: Connection, user_id: str, app_id: str, input_id: str) -> tuple[AppKey, Row[Any] | None] | None:
+    """An app by its owner and id, and one of its inputs; None where there is no such app.
+
+    Beside the columns of the input its input-level annotation: `level` (its key) and `level_wire`.
+    """
+    row = _ONE.first(conn, of_user=user_id, app_id=app_id, input_id=input_id)
+    if row is None:
+        return None
+    return AppKey(row.app_pk, row.app_user_id, row.app_id), None if row.pk is None else row
 
 
 # Built once, for the calls that are made most.
@@ -99,6 +122,15 @@ def taken_urls(conn: Connection, app: int, hashes: Iterable[bytes]) -> set[bytes
 def by_pk(conn: Connection, pk: int) -> Row[Any] | None:
     """One input by its key, of whatever app."""
     return conn.execute(select(t.inputs).where(t.inputs.c.pk == pk)).first()
+
+
+_BY_PKS = select(t.inputs).where(t.inputs.c.pk.in_(bindparam("pks", expanding=True)))
+
+
+def by_pks(conn: Connection, pks: Iterable[int]) -> list[Row[Any]]:
+    """The inputs with these keys that there are."""
+    wanted = list(pks)
+    return list(conn.execute(_BY_PKS, {"pks": wanted})) if wanted else []
 
 
 def page(

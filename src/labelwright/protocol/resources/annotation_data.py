@@ -15,6 +15,7 @@ from labelwright.ids import free_id_problem, new_id
 from labelwright.protocol.metadata import checked
 from labelwright.store import apps, concepts
 from labelwright.store.annotations import NewConcept
+from labelwright.store.inputs import AppKey
 
 BOX_SLACK = 1e-3
 """How far a box may reach over the edge: boxes made of rounded pixels overshoot by a pixel of a thousand."""
@@ -150,7 +151,7 @@ def _row(label: Label, pk: int, scores: Mapping[tuple[int, int], float | None]) 
     return NewConcept(pk, label.value, scores.get((label.slot, pk)), label.slot)
 
 
-def from_rows(wire: bytes, rows: Sequence[Row[Any]], app: Row[Any]) -> Data:
+def from_rows(wire: bytes, rows: Sequence[Row[Any]], app: Row[Any] | AppKey) -> Data:
     """An annotation's data as clients see it.
 
     Args:

@@ -35,9 +35,10 @@ def post_inputs(call: Call, request: service_pb2.PostInputsRequest) -> service_p
 @serves("GetInput")
 def get_input(call: Call, request: service_pb2.GetInputRequest) -> service_pb2.SingleInputResponse:
     """One input."""
-    with call.store.read() as conn:
-        app = call.app(conn, request.user_app_id)
-        row = inputs.with_level(conn, app.pk, request.input_id)
+    with call.store.glance() as conn:
+        owner, app_id = call.named(conn, request.user_app_id)
+        app, row = inputs.with_app(conn, owner, app_id, request.input_id) or (None, None)
+        app = call.let_in(conn, app, owner, app_id)
         if row is None:
             raise DoesNotExist(f"app {app.id!r} has no input {request.input_id!r}")
         said = None
