@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Tests run in parallel, a process for each core.
 JOBS ?= auto
 
-.PHONY: help demo test clients fuzz lint format docs bench serve clean
+.PHONY: help demo test clients fuzz lint format docs images bench serve clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -74,9 +74,13 @@ format: $(VENV)/dev.stamp ## Put the code into shape
 docs: $(VENV)/dev.stamp ## Write the pages that come from the code: settings, commands, RPCs
 	$(BIN)/python -m labelwright.cli.reference docs
 
+images: $(VENV)/dev.stamp ## Take the pictures of the pages in docs/images, with the Chromium that is there
+	$(BIN)/python docs/images/take.py
+
 bench: $(VENV)/dev.stamp ## Measure speed; prints JSON
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/api.py
+	$(BIN)/python benchmarks/review.py
 
 clean: ## Remove what make made
 	rm -rf $(VENV) $(CLIENTS) tests/clients/node/node_modules demo build dist .mypy_cache .ruff_cache .pytest_cache

@@ -13,7 +13,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import BoundingBox, Concept, Data, Reg
 from sqlalchemy import delete, func, select, update
 
 from labelwright.annotator import batch
-from labelwright.annotator.commit import Made, Written, commit_batch
+from labelwright.annotator.commit import Drafted, Made, Written, commit_batch
 from labelwright.annotator.labels import put_together, take_apart
 from labelwright.annotator.rerun import Rerun
 from labelwright.annotator.undo import Undone, undo
@@ -50,8 +50,8 @@ def regions(*boxes: tuple[Box, str, float]) -> Data:
     )
 
 
-def draft(data: Data, status: int = SUCCESS) -> tuple[Draft, str]:
-    return Draft(data, status, "owner", {"why": "test"}), "model-version"
+def draft(data: Data, status: int = SUCCESS) -> Drafted:
+    return Drafted(Draft(data, status, "owner", {"why": "test"}), "model-version", "writer")
 
 
 @dataclass

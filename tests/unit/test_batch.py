@@ -89,7 +89,7 @@ def ran(graph: engine.Plan, rows: Sequence[Any], intake: Intake) -> dict[int, Ma
 
 
 def drafted(made: Made) -> list[tuple[str, str]]:
-    return [(c.id, by) for draft, by in made.drafts for c in draft.data.concepts]
+    return [(c.id, by) for draft, by, _ in made.drafts for c in draft.data.concepts]
 
 
 def test_each_input_gets_what_was_made_of_it_whatever_its_neighbours_are(
@@ -140,7 +140,10 @@ def test_a_node_that_raises_on_one_input_fails_only_that_and_drops_all_its_draft
     made = ran(graph, [row(i, Data(text=Text(raw="t"))) for i in (1, 2, 3)], intake)
     for pk in (1, 3):
         assert made[pk].error is None
-        assert [(d.status_code, by) for d, by in made[pk].drafts] == [(24150, "name-version"), (24151, "picky-version")]
+        assert [(d.status_code, by) for d, by, _ in made[pk].drafts] == [
+            (24150, "name-version"),
+            (24151, "picky-version"),
+        ]
         assert set(made[pk].vectors) == {"embed-version", "picky-version"}
     assert (made[2].drafts, made[2].vectors) == ([], {})
     assert isinstance(made[2].error, WorkflowNodeFailed)
@@ -150,7 +153,7 @@ def test_a_node_that_raises_on_one_input_fails_only_that_and_drops_all_its_draft
 def test_an_empty_plan_takes_inputs_in_all_the_same(site: Site, intake: Intake, blobs: BlobStore) -> None:
     rows = [row(1, Data(image=Image(url=site.url("/a", png())))), row(2, Data(image=Image(url=site.url("/404"))))]
     made = ran(plan(), rows, intake)
-    assert made[1] == Made(media="7/u1")
+    assert (made[1].media, made[1].drafts, made[1].vectors, made[1].error) == ("7/u1", [], {}, None)
     assert isinstance(made[2].error, InputFailed)
     assert blobs.exists("7/u1")
 
@@ -192,7 +195,7 @@ def test_an_image_is_described_once_whoever_asks(intake: Intake, described: list
     assert len({v[catalogue.EMBEDDING.version_id].tobytes() for v in vectors}) == 3
     # One cluster by the image and one by its embedding: the same.
     for m in made.values():
-        ((draft, _),) = m.drafts
+        ((draft, _, _),) = m.drafts
         first, second = draft.data.clusters
         assert first == second
 

@@ -65,6 +65,8 @@ FOREIGN_NEVER = {
     "media": PROTOBUF | {"sqlalchemy"},
     "operators": INPUT_OUTPUT,
     "workflows": INPUT_OUTPUT,
+    # Pages and JSON: what calls mean is the protocol's business.
+    "review": PROTOBUF | {"sqlalchemy"},
 }
 """Packages of others that a room does not import."""
 

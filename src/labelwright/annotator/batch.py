@@ -9,9 +9,10 @@ from clarifai_grpc.grpc.api.resources_pb2 import Data
 from sqlalchemy import Row
 
 from labelwright import metrics
-from labelwright.annotator.commit import Made
+from labelwright.annotator.commit import Drafted, Flowed, Made
 from labelwright.annotator.intake import Intake, Item
 from labelwright.workflows.engine import Plan, run
+from labelwright.workflows.flows import flows
 
 IMAGES_AT_ONCE = 16
 """Images whose pixels are in memory at the same time: 16 of 1024 × 768 are some 40 MB."""
@@ -50,7 +51,8 @@ def _make(plan: Plan, pks: Sequence[int], items: Sequence[Item], intake: Intake)
     laps = metrics.Laps()
     done = run(plan, taken.source)
     laps.lap("workflow")
-    made = {pk: Made() for pk in pks}
+    flowed = Flowed([pks[i] for i in taken.rows], flows(plan, done))
+    made = {pk: Made(flowed=flowed) for pk in pks}
     for i, error in taken.failed.items():
         made[pks[i]].error = error
     for i, key in taken.kept.items():
@@ -61,7 +63,7 @@ def _make(plan: Plan, pks: Sequence[int], items: Sequence[Item], intake: Intake)
             made[pks[taken.rows[row]]].vectors[node.model.version_id] = vector
         for row, drafts in result.drafts.items():
             by = plan.predicted_by.get(node.id, "")
-            made[pks[taken.rows[row]]].drafts.extend((draft, by) for draft in drafts)
+            made[pks[taken.rows[row]]].drafts.extend(Drafted(draft, by, node.id) for draft in drafts)
     for row, error in done.failed.items():
         failed = made[pks[taken.rows[row]]]
         # Nothing of an input counts when a node failed on it: half a set of labels looks like a whole one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,23 +15,44 @@ from labelwright.annotator.precedence import Said, allowed, said
 from labelwright.errors import LabelwrightError
 from labelwright.operators.values import Draft, Vectors
 from labelwright.store import annotations as annotation_rows
-from labelwright.store import concepts, labels, queue, runs
+from labelwright.store import concepts, labels, node_flows, queue, runs
 from labelwright.store import tables as t
 from labelwright.store.annotations import NewAnnotation, NewConcept
 from labelwright.workflows.engine import Plan
+from labelwright.workflows.flows import NodeFlow
+
+
+class Drafted(NamedTuple):
+    """A draft, and where it comes from."""
+
+    draft: Draft
+    model_version: str
+    """The version of the model that predicted it; "" for none."""
+    node: str = ""
+    """The writer's id in the workflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flowed:
+    """What went through the workflow of inputs that ran together."""
+
+    pks: Sequence[int]
+    """The inputs' keys, in the order of the run's source."""
+    nodes: Mapping[str, NodeFlow]
 
 
 @dataclass(slots=True)
 class Made:
     """What the workflow made of one input."""
 
-    drafts: list[tuple[Draft, str]] = field(default_factory=list)
-    """Each with the version of the model that predicted it ("" for none)."""
+    drafts: list[Drafted] = field(default_factory=list)
     vectors: dict[str, Vectors] = field(default_factory=dict)
     """Embeddings, by the embedder's version."""
     error: LabelwrightError | None = None
     media: str | None = None
     """The key under which fetched media was kept."""
+    flowed: Flowed | None = None
+    """What went through the nodes, of this and the inputs that ran with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +92,8 @@ def commit_batch(
     run = runs.ingest(conn, app.pk, plan.workflow_version_id) if any(m.drafts for m in good.values()) else None
     wrote, replaced = write_labels(conn, app, plan, good, run, (parts, known), replace=False)
     if run is not None:
-        runs.count(conn, run, inputs=len(good), wrote=wrote, replaced=replaced)
+        runs.count(conn, run, inputs=len(good), wrote=wrote.total(), replaced=replaced)
+    count_flows(conn, app, plan, good, wrote)
     failed = {
         pk: (m.error.code, m.error.details or m.error.description, m.media)
         for pk, m in made.items()
@@ -87,7 +109,7 @@ def commit_batch(
     lost = [pk for pk in made if pk not in held]
     there = queue.states(conn, lost) if lost else {}
     gone = tuple(pk for pk in lost if pk not in there)
-    return Written(wrote, replaced, gone, labelled=len(good), failed=len(failed))
+    return Written(wrote.total(), replaced, gone, labelled=len(good), failed=len(failed))
 
 
 def write_labels(
@@ -99,11 +121,15 @@ def write_labels(
     prepared: tuple[Sequence[Part], Mapping[str, int]] | None = None,
     *,
     replace: bool,
-) -> tuple[int, int]:
-    """Write drafts and embeddings of inputs; returns how many annotations were written and replaced.
+) -> tuple[Counter[str], int]:
+    """Write drafts and embeddings of inputs.
 
-    ``prepared``: the drafts taken apart, and the keys of their concepts, where that has been done already.
-    ``replace``: what workflows wrote before on these inputs, and no person touched, goes into the journal.
+    Returns:
+        How many annotations were written, by the id of the writing node; and how many were replaced.
+
+    Args:
+        prepared: the drafts taken apart, and the keys of their concepts, where that has been done already.
+        replace: what workflows wrote before on these inputs, and no person touched, goes into the journal.
     """
     pks = list(made)
     words, old = standing(conn, pks)
@@ -118,12 +144,32 @@ def write_labels(
     if prepared is None:
         parts = take_drafts_apart(made)
         prepared = parts, _concepts(conn, app, parts)
-    rows = _rows(plan, made, run, words, *prepared)
+    rows, writers = _rows(plan, made, run, words, *prepared)
     annotation_rows.add(conn, app.pk, rows)
     labels.put_embeddings(
         conn, [(pk, version, vector) for pk, m in made.items() for version, vector in m.vectors.items()]
     )
-    return len(rows), len(old)
+    return Counter(writers), len(old)
+
+
+def count_flows(
+    conn: Connection, app: Row[Any], plan: Plan, good: Mapping[int, Made], wrote: Mapping[str, int]
+) -> None:
+    """Add what went through the workflow's nodes of these inputs, and what was written of their drafts."""
+    together: dict[int, tuple[Flowed, list[int]]] = {}
+    for pk, m in good.items():
+        if m.flowed is not None:
+            together.setdefault(id(m.flowed), (m.flowed, []))[1].append(pk)
+    total: dict[str, list[int]] = {}
+    for flowed, pks in together.values():
+        here = set(pks)
+        # All of them nearly always: what failed, or was lost to another worker, is left out.
+        rows = None if len(pks) == len(flowed.pks) else {row for row, pk in enumerate(flowed.pks) if pk in here}
+        for node, flow in flowed.nodes.items():
+            numbers = flow.through(rows)
+            total[node] = [a + b for a, b in zip(total.get(node, (0,) * len(numbers)), numbers, strict=True)]
+    flows = {node: node_flows.Flow._make([*numbers, wrote.get(node, 0)]) for node, numbers in total.items()}
+    node_flows.add(conn, app.pk, plan.workflow_version_id, flows)
 
 
 def standing(conn: Connection, pks: Sequence[int]) -> tuple[dict[int, list[Said]], list[Row[Any]]]:
@@ -149,6 +195,7 @@ class Part(NamedTuple):
     input: int
     draft: Draft
     model_version: str
+    node: str
     wire: bytes
     labels: list[Label]
 
@@ -156,9 +203,9 @@ class Part(NamedTuple):
 def take_drafts_apart(made: Mapping[int, Made]) -> list[Part]:
     """Every draft in the form in which it is stored."""
     return [
-        Part(pk, draft, model_version, *take_apart(draft.data))
+        Part(pk, draft, model_version, node, *take_apart(draft.data))
         for pk, m in made.items()
-        for draft, model_version in m.drafts
+        for draft, model_version, node in m.drafts
     ]
 
 
@@ -175,9 +222,9 @@ def _rows(
     words: Mapping[int, Sequence[Said]],
     parts: Sequence[Part],
     key: Mapping[str, int],
-) -> list[NewAnnotation]:
-    rows = []
-    for pk, draft, model_version, wire, found in parts:
+) -> tuple[list[NewAnnotation], list[str]]:
+    rows, writers = [], []
+    for pk, draft, model_version, node, wire, found in parts:
         if pk not in made:
             continue
         if spoken := words.get(pk):
@@ -185,6 +232,7 @@ def _rows(
             if data is None:
                 continue
             wire, found = take_apart(data)
+        writers.append(node)
         rows.append(
             NewAnnotation(
                 input=pk,
@@ -199,4 +247,4 @@ def _rows(
                 annotation_info=draft.annotation_info,
             )
         )
-    return rows
+    return rows, writers

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 
 from labelwright import metrics
 from labelwright.annotator import batch
-from labelwright.annotator.commit import Made, write_labels
+from labelwright.annotator.commit import Made, count_flows, write_labels
 from labelwright.annotator.intake import Intake
 from labelwright.annotator.plans import Plans
 from labelwright.errors import LabelwrightError
@@ -131,10 +131,11 @@ class Rerun:
             settled = reruns.still_settled(conn, made)
             good = {pk: m for pk, m in made.items() if pk in settled and m.error is None}
             wrote, replaced = write_labels(conn, app, plan, good, cursor["run"], replace=True)
-            runs.count(conn, cursor["run"], inputs=len(good), wrote=wrote, replaced=replaced)
+            runs.count(conn, cursor["run"], inputs=len(good), wrote=wrote.total(), replaced=replaced)
+            count_flows(conn, app, plan, good, wrote)
             reruns.finish(conn, {pk: m.media for pk, m in good.items()}, plan.workflow_version_id)
         failed = sum(m.error is not None for m in made.values())
-        metrics.settled(labelled=len(good), failed=failed, annotations=wrote)
+        metrics.settled(labelled=len(good), failed=failed, annotations=wrote.total())
         return True
 
     def _end(self, job: Row[Any], state: str, message: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from clarifai_grpc.grpc.api.resources_pb2 import Concept
 from sqlalchemy import Connection, Row
@@ -31,6 +31,16 @@ class Undone:
     """Annotations of the run that a person has touched since, and old ones whose place a person has filled."""
 
 
+class Step(NamedTuple):
+    """What one transaction of an undo did."""
+
+    dealt: int
+    """Annotations and entries of the journal that it dealt with, whatever became of them."""
+    removed: int
+    restored: int
+    left: int
+
+
 def undo(store: Store, run_id: str, progress: Callable[[int], None] = lambda _n: None) -> Undone:
     """Take a run back. Stopped half-way, a second call goes on where the first one was.
 
@@ -44,22 +54,36 @@ def undo(store: Store, run_id: str, progress: Callable[[int], None] = lambda _n:
     Raises:
         DoesNotExist: there is no such run, or more than one begins so.
     """
-    with store.write() as conn:
+    with store.read() as conn:
         run = runs.get(conn, run_id)
+    removed = restored = left = 0
+    for step in steps(store, run):
+        removed, restored, left = removed + step.removed, restored + step.restored, left + step.left
+        progress(step.dealt)
+    with store.read() as conn:
+        left += runs.touched(conn, run.pk)
+    return Undone(removed, restored, left)
+
+
+def steps(store: Store, run: Row[Any]) -> Iterator[Step]:
+    """Take a run back, a transaction at a time; who stops between two of them may go on with a new iterator.
+
+    Args:
+        run: its row.
+    """
+    with store.write() as conn:
         _lock(conn, run)
         job = jobs.of_run(conn, run.pk, run.app)
         if job is not None:
             jobs.end(conn, job.pk, jobs.BROKEN, "its run was undone")
         runs.close(conn, run.pk)
-    removed = restored = left = 0
     while True:
         with store.write() as conn:
             _lock(conn, run)
             rows = runs.wrote(conn, run.pk, after=0, limit=CHUNK)
             labels.remove(conn, [r.pk for r in rows])
             reruns.unlabelled(conn, {r.input for r in rows})
-        removed += len(rows)
-        progress(len(rows))
+        yield Step(len(rows), len(rows), 0, 0)
         if not rows:
             break
     while True:
@@ -67,14 +91,9 @@ def undo(store: Store, run_id: str, progress: Callable[[int], None] = lambda _n:
             _lock(conn, run)
             entries = runs.journal(conn, run.pk, after=0, limit=CHUNK)
             back, filled = _put_back(conn, run, entries)
-        restored += back
-        left += filled
-        progress(len(entries))
+        yield Step(len(entries), 0, back, filled)
         if not entries:
             break
-    with store.read() as conn:
-        left += runs.touched(conn, run.pk)
-    return Undone(removed, restored, left)
 
 
 def _lock(conn: Connection, run: Row[Any]) -> None:
@@ -94,7 +113,9 @@ def _put_back(conn: Connection, run: Row[Any], entries: Sequence[Row[Any]]) -> t
     gone = runs.undone(conn, {row.run for row in old if row.run is not None})
     old = [row for row in old if row.run not in gone]
     back = _still_wanted(conn, old)
-    annotation_rows.add(conn, run.app, back)
+    # Undoing a verdict may have brought an annotation back under its id.
+    taken = annotation_rows.keys(conn, run.app, [row.id for row in back])
+    annotation_rows.add(conn, run.app, [row._replace(id="") if row.id in taken else row for row in back])
     reruns.unlabelled(conn, {e.input for e in ours})
     runs.forget_journal(conn, [e.pk for e in ours])
     return len(back), len(old) - len(back)

@@ -21,6 +21,7 @@ from labelwright import config, logs
 from labelwright.annotator import processes
 from labelwright.annotator.processes import settle_memory
 from labelwright.annotator.supervisor import Supervisor
+from labelwright.demo.photos import Photo, sample_photos
 from labelwright.errors import ConfigurationError
 from labelwright.ids import new_token, resource_id_problem
 from labelwright.media.blobs import BlobStore
@@ -34,6 +35,8 @@ from labelwright.protocol.http import build_app
 from labelwright.protocol.listeners import format_address
 from labelwright.protocol.loop import EdgeLoop
 from labelwright.protocol.public_app import seed
+from labelwright.review.routes import routes as review_routes
+from labelwright.review.routes import with_sessions
 from labelwright.store import schema, users
 from labelwright.store.engine import Store
 
@@ -67,8 +70,9 @@ def serve(**flags: Any) -> None:
         *openapi_page.routes(),
         *hosted.routes(shared),
         *rest.routes(shared),
+        *review_routes(shared, _demo_photos),
     ]
-    edge = EdgeLoop(build_app(ready.is_set, routes))
+    edge = EdgeLoop(with_sessions(build_app(ready.is_set, routes), shared))
     calls, health = grpc_server.build(shared)
     addresses = settings.addresses
     with _grpc_upstream(calls) as upstream:
@@ -121,6 +125,14 @@ def worker(**flags: Any) -> None:
     supervisor.stop(WORK_GRACE)
     store.close()
     _end()
+
+
+def _demo_photos() -> tuple[Photo, ...]:
+    """Those that the page of an empty store offers; none where they are not installed."""
+    try:
+        return sample_photos().photos
+    except ConfigurationError:
+        return ()
 
 
 def _end() -> NoReturn:
@@ -244,6 +256,7 @@ def _banner(
     if opened["http"]:
         lines.append(f"  HTTP            {begin}{opened['http']}")
     if web := opened["listen"] or opened["http"]:
+        lines.append(f"  Review          {begin}{web}/apps")
         lines.append(f"  every call      {begin}{web}/docs")
     lines.append(f"  data            {_store_shown(settings)}")
     if settings.database_url is not None:

@@ -14,6 +14,8 @@ from labelwright.operators.concept_edit import edit_concepts
 from labelwright.operators.registry import CONCEPT_FIELDS, Kind, ModelType, Param, register
 from labelwright.operators.values import Batch, Operator, Output, Snapshot
 
+ID = "concept-threshold"
+
 # GREATER_THAN keeps an equal score and LESS_THAN drops it, as the tutorial has it: a pair of thresholders
 # with the same values then sends every concept exactly one of the two ways.
 COMPARATORS: dict[int, tuple[str, Callable[[float, float], bool]]] = {
@@ -70,7 +72,7 @@ def make(params: Mapping[str, Any], data: Data, _snapshot: Snapshot) -> Operator
 
 register(
     ModelType(
-        id="concept-threshold",
+        id=ID,
         title="Concept threshold",
         description=(
             "Keeps the concepts whose score compares to their threshold as said; concepts without a "

@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from labelwright.errors import InsufficientScopes, KeyInvalid, KeyNotFound, NoCredentials, Throttled
 from labelwright.protocol.methods import Method, by_path
 from labelwright.protocol.scopes import ALL, closed
-from labelwright.store import users
+from labelwright.protocol.sessions import Session, Sessions
+from labelwright.store import secrets, users
 from labelwright.store.engine import Store, now
 
 REMEMBERED = 1.0
@@ -108,12 +109,13 @@ class Authenticator:
         self._changes = 0
         self._lock = threading.Lock()
         self._rate = Rate(per_minute, clock)
+        self.sessions = Sessions(lambda: secrets.get_or_create(store, "session"))
 
     def caller(self, method: Method, metadata: Mapping[str, str]) -> Caller:
         """The caller of a method.
 
         Raises:
-            NoCredentials: there is no ``authorization: Key …``.
+            NoCredentials: there is no ``authorization: Key …``, nor a ``Session …``.
             KeyInvalid: what came can't be a key of ours, or the key has expired.
             KeyNotFound: it looks like a key, and nobody has it.
             InsufficientScopes: the key may not call this method.
@@ -132,14 +134,34 @@ class Authenticator:
         """
         if not method.needs_key:
             return NOBODY
-        key = self._key(_token(metadata))
+        caller = self.holder(metadata)
+        if caller.app is not None and method.personal:
+            raise InsufficientScopes(f"{method.name} needs a personal access token; this key is bound to one app")
+        caller.rights.check(method, "this key")
+        return caller
+
+    def holder(self, metadata: Mapping[str, str]) -> Caller:
+        """Whose key came, whatever it may do.
+
+        Raises:
+            NoCredentials: as `caller`.
+            KeyInvalid: as `caller`; or the session has ended, or is none of ours.
+            KeyNotFound: as `caller`; or the session's key has been deleted.
+        """
+        kind, token = _credentials(metadata)
+        key = self._key_of_session(token) if kind == "session" else self._key(token)
         if key.expires_at is not None and key.expires_at <= now():
             raise KeyInvalid("the key has expired")
-        if key.app is not None and method.personal:
-            raise InsufficientScopes(f"{method.name} needs a personal access token; this key is bound to one app")
-        rights = Rights.of(key.scopes, key.endpoints)
-        rights.check(method, "this key")
-        return Caller(key.user_id, rights, key.id, key.app, key.expires_at)
+        return Caller(key.user_id, Rights.of(key.scopes, key.endpoints), key.id, key.app, key.expires_at)
+
+    def open_session(self, token: str) -> Session:
+        """A new session of the key with this token.
+
+        Raises:
+            KeyInvalid: it can't be a key of ours, or has expired.
+            KeyNotFound: it looks like a key, and nobody has it.
+        """
+        return self.sessions.open(self.holder({"authorization": f"Key {token}"}).key)
 
     def forget(self) -> None:
         """Look every key up anew: keys have changed. To be called when the change is on disk."""
@@ -148,19 +170,32 @@ class Authenticator:
             self._found.clear()
 
     def _key(self, token: str) -> Row[Any]:
-        name = users.token_hash(token)
-        with self._lock:
-            known, changes = self._found.get(name), self._changes
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
-        with self._store.read() as conn:
-            key = users.find_key(conn, token)
+        key = self._looked_up(users.token_hash(token), lambda conn: users.find_key(conn, token))
         if key is None:
             if _TOKEN.match(token):
                 raise KeyNotFound(
                     "nobody has this key: it may be deleted, or another server's; labelwright keys create makes one"
                 )
             raise KeyInvalid("Invalid format of key.")
+        return key
+
+    def _key_of_session(self, value: str) -> Row[Any]:
+        session = self.sessions.read(value)
+        # No hash looks like this: one has 32 bytes, and no word before them.
+        key = self._looked_up(b"session of " + session.key.encode(), lambda conn: users.key_by_id(conn, session.key))
+        if key is None:
+            raise KeyNotFound("the key of this session has been deleted; sign in with another")
+        return key
+
+    def _looked_up(self, name: bytes, look: Callable[[Connection], Row[Any] | None]) -> Row[Any] | None:
+        with self._lock:
+            known, changes = self._found.get(name), self._changes
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        with self._store.read() as conn:
+            key = look(conn)
+        if key is None:
+            return None
         with self._lock:
             if changes != self._changes:
                 # It may have been read before the change: what it was then must not be remembered.
@@ -171,15 +206,16 @@ class Authenticator:
         return key
 
 
-def _token(metadata: Mapping[str, str]) -> str:
+def _credentials(metadata: Mapping[str, str]) -> tuple[str, str]:
+    """``key`` and a token, or ``session`` and the value of a session of the pages."""
     # Clients that were given a session token send it so; ours have the form and the rights of an access token.
     if session := metadata.get("x-clarifai-session-token", "").strip():
-        return session
+        return "key", session
     kind, _, token = metadata.get("authorization", "").strip().partition(" ")
-    token = token.strip()
-    if kind.lower() != "key" or not token:
+    kind, token = kind.lower(), token.strip()
+    if kind not in ("key", "session") or not token:
         raise NoCredentials("Empty or malformed authorization header. Please provide an API key or session token.")
-    return token
+    return kind, token
 
 
 class Rate:
@@ -216,3 +252,10 @@ class Rate:
                 f"this key may make {self._per_minute} calls a minute (setting rate_limit); wait "
                 f"{max(1, round((1 - left) * 60 / self._per_minute))} s and try again"
             )
+
+    def give_back(self, key: str) -> None:
+        """Put a call back into a key's bucket: it was none that counts."""
+        with self._lock:
+            if key in self._left:
+                left, at = self._left[key]
+                self._left[key] = min(float(self._per_minute), left + 1), at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
 from labelwright.store.concept_searches import is_like
 from labelwright.store.engine import insert_or_ignore, now
@@ -55,6 +55,17 @@ _KEYS = select(concepts.c.id, concepts.c.pk).where(
 def keys(conn: Connection, app: int, ids: Iterable[str]) -> dict[str, int]:
     """Concept id to key, for those of ``ids`` that the app has."""
     return {row.id: row.pk for row in conn.execute(_KEYS, {"of_app": app, "ids": list(ids)})}
+
+
+def called(conn: Connection, app: int, name: str) -> str | None:
+    """The id of the concept that has this id or name, in whatever case where none has it exactly."""
+    query = select(concepts.c.id, concepts.c.name).where(
+        concepts.c.app == app,
+        or_(concepts.c.id == name, concepts.c.name == name, func.lower(concepts.c.name) == name.lower()),
+    )
+    rows = list(conn.execute(query.order_by(concepts.c.pk)))
+    exact = [row.id for row in rows if row.id == name] + [row.id for row in rows if row.name == name]
+    return next(iter([*exact, *(row.id for row in rows)]), None)
 
 
 def by_ids(conn: Connection, app: int, ids: Iterable[str]) -> dict[str, Row[Any]]:

@@ -6,7 +6,7 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Float, Select
 from sqlalchemy.exc import DBAPIError
 
 from labelwright.store.engine import dbapi_of
@@ -72,7 +72,9 @@ def _rows(compiled: Any, conn: Connection) -> Callable[[Any], Any]:
     readers: Mapping[int, Callable[[Any], Any]] = {
         i: reader
         for i, column in enumerate(columns)
-        if (reader := column.type.dialect_impl(conn.dialect).result_processor(conn.dialect, None)) is not None
+        # Drivers give floats as they are, and psycopg's reader of them would ask for the type that the server named.
+        if not isinstance(column.type, Float)
+        and (reader := column.type.dialect_impl(conn.dialect).result_processor(conn.dialect, None)) is not None
     }
     if not readers:
         return kind._make

@@ -90,12 +90,51 @@ def by_pk(conn: Connection, pk: int) -> Row[Any] | None:
     return conn.execute(select(t.runs).where(t.runs.c.pk == pk)).first()
 
 
+def by_pks(conn: Connection, pks: Iterable[int]) -> list[Row[Any]]:
+    """The runs with these keys that there are."""
+    wanted = list(pks)
+    return list(conn.execute(select(t.runs).where(t.runs.c.pk.in_(wanted)))) if wanted else []
+
+
+def ids(conn: Connection, pks: Iterable[int]) -> dict[int, str]:
+    """Key to id, of the runs with these keys that there are."""
+    return {row.pk: row.id for row in by_pks(conn, pks)}
+
+
 def page(conn: Connection, app: int | None = None, *, limit: int = 50) -> list[Row[Any]]:
     """Runs with their app's id, newest first."""
     query = select(t.runs, t.apps.c.id.label("app_id"), t.apps.c.user_id).join(t.apps, t.apps.c.pk == t.runs.c.app)
     if app is not None:
         query = query.where(t.runs.c.app == app)
     return list(conn.execute(query.order_by(t.runs.c.pk.desc()).limit(limit)))
+
+
+def of_app(conn: Connection, app: int, run_id: str) -> Row[Any] | None:
+    """One run of an app by its whole id."""
+    return conn.execute(select(t.runs).where(t.runs.c.app == app, t.runs.c.id == run_id)).first()
+
+
+def listing(conn: Connection, app: int, *, before: int | None = None, limit: int) -> list[Row[Any]]:
+    """An app's runs, newest first, with the id of the workflow that each ran beside it (None where that is gone).
+
+    Args:
+        before: only runs whose key is below this one.
+    """
+    versions, workflows = t.workflow_versions, t.workflows
+    query = (
+        select(t.runs, workflows.c.id.label("workflow_id"))
+        .outerjoin(versions, versions.c.id == t.runs.c.workflow_version_id)
+        .outerjoin(workflows, workflows.c.pk == versions.c.workflow)
+        .where(t.runs.c.app == app)
+    )
+    if before is not None:
+        query = query.where(t.runs.c.pk < before)
+    return list(conn.execute(query.order_by(t.runs.c.pk.desc()).limit(limit)))
+
+
+def is_open(run: Row[Any]) -> bool:
+    """Whether inputs that are added now may still join a run."""
+    return bool(run.slot) and str(run.slot).endswith(f":{now() // HOUR}")
 
 
 def write_journal(conn: Connection, run: int, entries: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
@@ -106,8 +145,9 @@ def write_journal(conn: Connection, run: int, entries: Iterable[tuple[int, Mappi
 
 
 def close(conn: Connection, run: int) -> None:
-    """Mark a run as undone; what comes in later belongs to a new one."""
-    conn.execute(update(t.runs).where(t.runs.c.pk == run).values(undone_at=now(), slot=None))
+    """Mark a run as undone, from now on where it was not; what comes in later belongs to a new one."""
+    at = func.coalesce(t.runs.c.undone_at, now())
+    conn.execute(update(t.runs).where(t.runs.c.pk == run).values(undone_at=at, slot=None))
 
 
 def wrote(conn: Connection, run: int, *, after: int, limit: int) -> list[Row[Any]]:

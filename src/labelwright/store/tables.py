@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -407,11 +408,100 @@ annotation_concepts = Table(
     Column("position", Integer, primary_key=True),
     # Number of the region or frame in the data, in order; -1: the whole input.
     Column("slot", Integer, nullable=False, server_default="-1"),
-    Column("concept", Big, ForeignKey("concepts.pk", ondelete="CASCADE"), nullable=False, index=True),
+    Column("concept", Big, ForeignKey("concepts.pk", ondelete="CASCADE"), nullable=False),
     Column("value", Double, nullable=False),
     # What the model said, kept when a person's verdict changes the value.
     Column("score", Double, nullable=True),
+    # A concept's newest labels come first without sorting all that it has.
+    Index("ix_annotation_concepts_concept", "concept", "annotation"),
     sqlite_with_rowid=False,
+)
+
+review_items = Table(
+    "review_items",
+    metadata,
+    # One pending concept of an annotation, in one place of it: what a person's verdict is about. The rows are made
+    # with the annotation's concepts and go with them, whatever deletes those.
+    Column("annotation", Big, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("app", Big, nullable=False),
+    Column("input", Big, nullable=False),
+    Column("concept", Big, nullable=False),
+    Column("status_code", Integer, nullable=False),
+    # What the model said, or the value where no model spoke.
+    Column("score", Double, nullable=False),
+    # A random number, for an order that nobody can foresee.
+    Column("shuffle", Integer, nullable=False),
+    Column("model_version_id", Text, nullable=False, server_default=""),
+    Column("run", Big, nullable=True),
+    # Who looks at it, and until when (microseconds) nobody else is given it.
+    Column("held_by", Text, nullable=True),
+    Column("held_until", BigInteger, nullable=True),
+    ForeignKeyConstraint(
+        ["annotation", "position"],
+        ["annotation_concepts.annotation", "annotation_concepts.position"],
+        name="fk_review_items_annotation",
+        ondelete="CASCADE",
+    ),
+    Index("ix_review_items_score", "app", "status_code", "score"),
+    Index("ix_review_items_concept", "app", "status_code", "concept", "score"),
+    Index("ix_review_items_shuffle", "app", "status_code", "shuffle"),
+    Index("ix_review_items_input", "input"),
+    Index(
+        "ix_review_items_held",
+        "held_by",
+        sqlite_where=text("held_by IS NOT NULL"),
+        postgresql_where=text("held_by IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+history = Table(
+    "history",
+    metadata,
+    # What people made of annotations, and what those were before.
+    _pk(),
+    _app(),
+    Column("input", Big, ForeignKey("inputs.pk", ondelete="CASCADE"), nullable=False, index=True),
+    Column("annotation_id", Text, nullable=False),
+    # Changes that were made, and are undone, together; the client's word, so that one sent twice is made once.
+    Column("action", Text, nullable=False),
+    # What it is about within the action: an annotation's id, or "id.position" for one of its concepts.
+    Column("item", Text, nullable=False),
+    # accept, reject, relabel, flag; post, patch, delete
+    Column("kind", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("concept_id", Text, nullable=False, server_default=""),
+    # The annotation as `labels.freeze` has it; NULL for one that was not there.
+    Column("before", JSON(none_as_null=True), nullable=True),
+    # What came of it: what undoing needs to know.
+    Column("result", JSON(none_as_null=True), nullable=True),
+    _time("created_at"),
+    _time("undone_at", nullable=True),
+    Column("undone_by", Text, nullable=True),
+    UniqueConstraint("app", "action", "item"),
+    Index("ix_history_app_pk", "app", "pk"),
+    Index("ix_history_annotation", "app", "annotation_id"),
+    # With the last two, who decided how much is counted in the index alone.
+    Index("ix_history_user", "app", "user_id", "created_at", "undone_at", "kind"),
+)
+
+node_flows = Table(
+    "node_flows",
+    metadata,
+    # How much went through each node of a workflow's version, of inputs that were added or run again.
+    Column("app", Big, ForeignKey("apps.pk", ondelete="CASCADE"), primary_key=True),
+    Column("workflow_version_id", Text, primary_key=True),
+    Column("node_id", Text, primary_key=True),
+    # Inputs that reached it, and those of which it handed something on.
+    Column("reached", BigInteger, nullable=False, server_default="0"),
+    Column("passed", BigInteger, nullable=False, server_default="0"),
+    # Concepts that came in and that went on, in all places of the inputs.
+    Column("concepts_in", BigInteger, nullable=False, server_default="0"),
+    Column("concepts_out", BigInteger, nullable=False, server_default="0"),
+    # Annotations that were written of its drafts.
+    Column("wrote", BigInteger, nullable=False, server_default="0"),
+    _time("modified_at"),
 )
 
 rejections = Table(

@@ -116,6 +116,11 @@ def find_key(conn: Connection, token: str) -> Row[Any] | None:
     return conn.execute(select(keys).where(keys.c.hash == token_hash(token))).first()
 
 
+def key_by_id(conn: Connection, public_id: str) -> Row[Any] | None:
+    """The key with this public id, expired or not; None for an unknown one."""
+    return conn.execute(select(keys).where(keys.c.id == public_id)).first()
+
+
 def _with_app() -> Select[Any]:
     """Keys, with the id and the owner of the app that they are bound to, if any, beside them."""
     return select(keys, apps.c.id.label("app_id"), apps.c.user_id.label("app_user_id")).outerjoin(

@@ -62,6 +62,10 @@ class NodeResult:
     vectors: dict[int, Vectors] = field(default_factory=dict)
     """The embedding of an input, by its row."""
     drafts: dict[int, list[Draft]] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+    """The inputs that reached it."""
+    merged: list[Data] | None = None
+    """What each of them came with, where several predecessors handed it on."""
 
 
 @dataclass(slots=True)
@@ -106,7 +110,7 @@ def run(graph: Plan, source: Source) -> Run:
     failed: dict[int, LabelwrightError] = {}
     for node in graph.nodes:
         batch = _gather(node, done, source, failed)
-        result = NodeResult([None] * len(source))
+        result = NodeResult([None] * len(source), rows=batch.rows, merged=batch.data if len(node.inputs) > 1 else None)
         if len(batch):
             started = time.perf_counter()
             _scatter(node, _run_node(node, batch, failed), result)

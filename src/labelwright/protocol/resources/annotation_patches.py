@@ -40,7 +40,9 @@ from labelwright.protocol.resources.annotation_messages import (
 from labelwright.protocol.resources.annotation_rejections import model_made, rejections
 from labelwright.protocol.resources.input_messages import SAID
 from labelwright.store import annotations as stored
+from labelwright.store import history
 from labelwright.store import tables as t
+from labelwright.store.snapshots import of
 
 
 @dataclass(slots=True)
@@ -75,6 +77,13 @@ def patch(call: Call, request: service_pb2.PatchAnnotationsRequest) -> service_p
         for change, data in zip(given, patches, strict=True):
             _apply(states[change.id], change, data, request.action)
         gone = _write(conn, app, states.values(), call.user_id, delete_empty=_deletes(request))
+        history.remember(
+            conn,
+            app.pk,
+            [(of(s.row, s.concepts), history.DELETE if s.row.pk in gone else history.PATCH) for s in states.values()],
+            action=call.req_id,
+            user_id=call.user_id,
+        )
         left = {row.id: row for row in stored.by_pks(conn, [s.row.pk for s in states.values()])}
         made = {a.id: a for a in all_to_wire(conn, app, list(left.values()))}
     return service_pb2.MultiAnnotationResponse(

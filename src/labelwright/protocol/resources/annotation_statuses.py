@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from clarifai_grpc.grpc.api import service_pb2
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from labelwright.errors import AnnotationPermissionDenied, InvalidRequest
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.resources.annotation_messages import REVIEW_DENIED, check_status
 from labelwright.protocol.resources.annotation_rejections import model_made, rejections
 from labelwright.protocol.wire import MAX_PER_PAGE
-from labelwright.store import annotation_lists
+from labelwright.store import annotation_lists, history
 from labelwright.store import annotations as stored
+from labelwright.store.snapshots import of
 
 AT_ONCE = 1000
 """Annotations that a transaction changes: others, the annotators too, have their turn in between."""
@@ -52,14 +55,14 @@ def patch_annotations_status(
             if not keys:
                 break
             after = keys[-1]
-            changed = _change(conn, keys, request.status_code, which, call.user_id)
+            changed = _change(call, conn, app, keys, request.status_code, which)
         users |= changed.keys()
         count += sum(changed.values())
     return service_pb2.PatchAnnotationsStatusResponse(user_ids=sorted(users), updated_count=count)
 
 
 def _change(
-    conn: Connection, keys: list[int], code: int, which: annotation_lists.Filter, user_id: str
+    call: Call, conn: Connection, app: Row[Any], keys: list[int], code: int, which: annotation_lists.Filter
 ) -> dict[str, int]:
     """Change those that don't have the status yet; returns how many of each user it were."""
     rows = [
@@ -70,11 +73,14 @@ def _change(
     ]
     if not rows:
         return {}
+    concepts = stored.concepts_of(conn, [row.pk for row in rows])
     if code == REVIEW_DENIED:
         by_model = [row for row in rows if model_made(row)]
-        concepts = stored.concepts_of(conn, [row.pk for row in by_model])
-        stored.reject(conn, [r for row in by_model for r in rejections(row, concepts[row.pk], user_id)])
+        stored.reject(conn, [r for row in by_model for r in rejections(row, concepts[row.pk], call.user_id)])
     stored.change_status(conn, [row.pk for row in rows], code)
+    # Without their data, which stays: masks of a thousand annotations are large.
+    was = [(of(row, concepts[row.pk]), history.PATCH) for row in rows]
+    history.remember(conn, app.pk, was, action=call.req_id, user_id=call.user_id, wire=False)
     counts: dict[str, int] = {}
     for row in rows:
         counts[row.user_id] = counts.get(row.user_id, 0) + 1

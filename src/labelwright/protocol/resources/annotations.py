@@ -14,8 +14,9 @@ from labelwright.protocol.resources import annotation_patches, annotation_posts
 from labelwright.protocol.resources.annotation_messages import MAX_ANNOTATIONS, all_to_wire
 from labelwright.protocol.resources.annotation_rejections import model_made, rejections
 from labelwright.protocol.wire import MAX_PER_PAGE, offset_limit
-from labelwright.store import annotation_lists, inputs
+from labelwright.store import annotation_lists, history, inputs
 from labelwright.store import annotations as stored
+from labelwright.store.snapshots import of
 
 _FILTERS = ("ids", "input_ids", "user_ids", "model_version_ids", "workflow_version_ids", "statuses")
 
@@ -79,7 +80,7 @@ def delete_annotation(call: Call, request: service_pb2.DeleteAnnotationRequest) 
         row = stored.by_ids(conn, app.pk, [request.annotation_id], lock=True).get(request.annotation_id)
         if row is None or request.input_id not in ("", row.input_id):
             raise DoesNotExist(f"app {app.id!r} has no annotation {request.annotation_id!r} of that input")
-        _delete(conn, app, [row], call.user_id)
+        _delete(call, conn, app, [row])
     return status_pb2.BaseResponse()
 
 
@@ -103,7 +104,7 @@ def delete_annotations(call: Call, request: service_pb2.DeleteAnnotationsRequest
             if not keys:
                 raise DoesNotExist(f"app {app.id!r} has none of these inputs")
             rows = stored.of_inputs(conn, keys.values())
-        _delete(conn, app, rows, call.user_id)
+        _delete(call, conn, app, rows)
     return status_pb2.BaseResponse()
 
 
@@ -115,8 +116,9 @@ def _check_pairs(request: service_pb2.ListAnnotationsRequest | service_pb2.Delet
         )
 
 
-def _delete(conn: Connection, app: Row[Any], rows: list[Row[Any]], user_id: str) -> None:
+def _delete(call: Call, conn: Connection, app: Row[Any], rows: list[Row[Any]]) -> None:
     """Delete annotations; what a model made in them does not come back."""
+    user_id = call.user_id
     if app.user_id != user_id and any(row.user_id != user_id for row in rows):
         raise AnnotationPermissionDenied("only the app's owner may delete another user's annotations")
     if level := [row.id for row in rows if row.input_level]:
@@ -124,10 +126,12 @@ def _delete(conn: Connection, app: Row[Any], rows: list[Row[Any]], user_id: str)
             f"annotation {', '.join(map(repr, level))} is an input-level one, which goes with its input only; "
             "PatchInputs or PatchAnnotations with the action remove takes from it what it holds"
         )
-    by_model = [row for row in rows if model_made(row)]
-    concepts = stored.concepts_of(conn, [row.pk for row in by_model])
+    concepts = stored.concepts_of(conn, [row.pk for row in rows])
     rejected = []
-    for row in by_model:
-        rejected += rejections(row, concepts[row.pk], user_id)
+    for row in rows:
+        if model_made(row):
+            rejected += rejections(row, concepts[row.pk], user_id)
     stored.remove(conn, [row.pk for row in rows])
     stored.reject(conn, rejected)
+    was = [(of(row, concepts[row.pk]), history.DELETE) for row in rows]
+    history.remember(conn, app.pk, was, action=call.req_id, user_id=user_id)

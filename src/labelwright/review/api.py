@@ -1,0 +1,54 @@
+"""What the pages' scripts ask for beside the API itself: one table."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from labelwright.errors import LabelwrightError
+from labelwright.protocol import annotation_history, overview, review_queue, runs_of_app, verdicts
+from labelwright.protocol.dispatch import TURNS, Server
+from labelwright.review.endpoint import Function, as_json, endpoint
+
+PREFIX = "/ui/api/{user}/{app}"
+
+TABLE: tuple[tuple[str, str, Function, str], ...] = (
+    ("POST", "review/take", review_queue.take, "PatchAnnotations"),
+    ("GET", "review/summary", review_queue.summary, "ListAnnotations"),
+    ("POST", "review/hold", review_queue.hold, "PatchAnnotations"),
+    ("POST", "review/release", review_queue.release, "PatchAnnotations"),
+    ("POST", "review/verdicts", verdicts.decide, "PatchAnnotations"),
+    ("POST", "review/undo", verdicts.undo, "PatchAnnotations"),
+    ("GET", "history", annotation_history.history, "ListAnnotations"),
+    ("GET", "overview", overview.overview, "GetApp"),
+    ("GET", "histogram", overview.histogram, "ListAnnotations"),
+    ("GET", "inputs", overview.inputs_page, "ListInputs"),
+    ("GET", "runs", runs_of_app.runs, "ListAnnotations"),
+    ("POST", "runs/undo", runs_of_app.undo_run, "DeleteAnnotations"),
+)
+"""Verb, path, function, and the RPC whose keys and scopes are needed."""
+
+
+def routes(server: Server) -> list[BaseRoute]:
+    """The routes of the table, and ``GET /ui/session``."""
+    pool = ThreadPoolExecutor(2 * TURNS, thread_name_prefix="pages")
+    made: list[BaseRoute] = [
+        endpoint(server, pool, verb, f"{PREFIX}/{path}", rpc, function) for verb, path, function, rpc in TABLE
+    ]
+
+    async def session(request: Request) -> Response:
+        """Who is signed in, if anybody; and the CSRF token, which is another when they sign in anew in another tab."""
+        headers = dict(request.headers)
+        try:
+            caller = await run_in_threadpool(server.auth.holder, headers)
+        except LabelwrightError:
+            return as_json({"user": "", "csrf": ""})
+        kind, _, value = headers.get("authorization", "").partition(" ")
+        csrf = server.auth.sessions.read(value).csrf if kind.lower() == "session" else ""
+        return as_json({"user": caller.user_id, "csrf": csrf})
+
+    return [*made, Route("/ui/session", session, methods=["GET"])]

@@ -1,0 +1,165 @@
+// What the input's page asks of the server, and how each change is taken back.
+
+import { csrf, get, post, uiPath, v2 } from "./api.js";
+import { boundingBox, labelsOf } from "./labels.js";
+
+const PAGE = 1000;
+// How many positions of an annotation are tried: they have gaps where concepts were decided before.
+const POSITIONS = 8;
+
+const segment = encodeURIComponent;
+export const newId = () => crypto.getRandomValues(new Uint32Array(4)).reduce((text, n) => text + n.toString(16).padStart(8, "0"), "");
+
+/** The id under which this page's verdicts are known. */
+export const tab = newId();
+
+export async function loadInput(id) {
+  return (await v2(`inputs/${segment(id)}`)).input;
+}
+
+/** All annotations of an input that are listed, the oldest first. */
+export async function loadAnnotations(inputId) {
+  const found = [];
+  for (let page = 1; ; page += 1) {
+    const params = { input_ids: inputId, list_all_annotations: true, page, per_page: PAGE };
+    const part = (await v2("annotations", { params })).annotations ?? [];
+    found.push(...part);
+    if (part.length < PAGE) return found.reverse();
+  }
+}
+
+/** All concepts of the app, {id, name}. */
+export async function loadConcepts() {
+  const found = [];
+  for (let page = 1; page <= 20; page += 1) {
+    const part = (await v2("concepts", { params: { page, per_page: PAGE } })).concepts ?? [];
+    found.push(...part.map(({ id, name }) => ({ id, name: name || id })));
+    if (part.length < PAGE) break;
+  }
+  return found;
+}
+
+/** Model version id to {id, name, version}, of the models that this app's labels come from as far as they are known. */
+export async function loadModels() {
+  const found = new Map();
+  const summary = await get("review/summary").catch(() => null);
+  for (const each of summary?.model_versions ?? []) found.set(each.version_id, each.name || each.model_id);
+  const listed = await v2("models", { params: { per_page: PAGE } }).catch(() => null);
+  for (const model of listed?.models ?? []) {
+    if (model.model_version?.id) found.set(model.model_version.id, model.name || model.id);
+  }
+  return found;
+}
+
+const only = (reply) => reply.annotations?.[0];
+
+/** What may be sent back of an annotation that was read. */
+function sendable({ id, input_id, data, annotation_info, status, task_id }) {
+  return { id, input_id, data, annotation_info, status: { code: status?.code ?? 24150 }, task_id };
+}
+
+/** Make an annotation under an id of our own, so that one whose answer was lost is not made twice. */
+export async function create(annotation) {
+  try {
+    return only(await v2("annotations", { body: { annotations: [annotation] } }));
+  } catch (error) {
+    const there = error.code !== "" && !error.offline && (await read(annotation).catch(() => null));
+    if (there) return there;
+    throw error;
+  }
+}
+
+async function read({ id, input_id: input }) {
+  return (await v2(`inputs/${segment(input)}/annotations/${segment(id)}`)).annotation;
+}
+
+export async function remove(annotation) {
+  const path = `inputs/${segment(annotation.input_id)}/annotations/${segment(annotation.id)}`;
+  try {
+    await v2(path, { method: "DELETE" });
+  } catch (error) {
+    // Gone already: that is what was wanted.
+    if (error.http !== 404) throw error;
+  }
+}
+
+/** Make an annotation again that was deleted, as far as the API lets us say. */
+export const restore = (annotation) => create(sendable(annotation));
+
+async function patch(action, annotation) {
+  return only(await v2("annotations", { method: "PATCH", body: { action, annotations: [annotation] } }));
+}
+
+/** The data that names one place of an annotation, with what is said of it. */
+function inPlace(label, region) {
+  if (!label.region) return label.frame ? { frames: [{ ...label.frame, data: region }] } : region;
+  if (!label.frame) return { regions: [region] };
+  return { frames: [{ id: label.frame.id, data: { regions: [region] } }] };
+}
+
+/** Give a region another box. */
+export function reshape(label, box) {
+  const region = { id: label.region.id, region_info: { bounding_box: boundingBox(box) } };
+  return patch("merge", { id: label.annotation.id, input_id: label.annotation.input_id, data: inPlace(label, region) });
+}
+
+/** Put another concept in the place of a label's own; the concepts beside it stay. */
+export async function rename(label, concept) {
+  const { annotation } = label;
+  const id = { id: annotation.id, input_id: annotation.input_id };
+  const named = { id: concept.id, name: concept.name, value: 1 };
+  const data = (concepts) => {
+    if (!label.region) return label.frame ? inPlace(label, { concepts }) : { concepts };
+    return inPlace(label, { id: label.region.id, data: { concepts } });
+  };
+  const merged = await patch("merge", { ...id, data: data([named]) });
+  if (!label.concept || label.concept.id === concept.id) return merged;
+  return patch("remove", { ...id, data: data([{ id: label.concept.id }]) });
+}
+
+/** Take one concept out of an annotation that stays. */
+export function takeOut(label) {
+  const { annotation, concept } = label;
+  const concepts = [{ id: concept.id }];
+  const region = label.region ? { id: label.region.id, data: { concepts } } : { concepts };
+  return patch("remove", { id: annotation.id, input_id: annotation.input_id, data: inPlace(label, region) });
+}
+
+/** Let an annotation be as it was, its data and its status. */
+export function putBack(annotation) {
+  return patch("overwrite", sendable(annotation));
+}
+
+/**
+ * Say yes or no to a label that waits, or name another concept.
+ * @returns the action, for undoing it; throws where somebody was faster
+ */
+export async function decide(label, verdict, newConcept) {
+  const action = newId();
+  for (let at = label.position; at < label.position + POSITIONS; at += 1) {
+    const item = `${label.annotation.id}.${at}`;
+    const said = { item, concept_id: label.concept.id, verdict, ...(newConcept && { new_concept: newConcept }) };
+    const reply = await post("review/verdicts", { tab, action: at === label.position ? action : newId(), verdicts: [said] });
+    const result = reply.results?.[0] ?? {};
+    if (result.state !== "gone") {
+      if (result.error) throw new Error(result.error);
+      return { action: reply.action ?? action, result };
+    }
+    if (result.by) return { gone: true, by: result.by };
+  }
+  return { gone: true, by: "" };
+}
+
+export function undoVerdict(action) {
+  return post("review/undo", { tab, action });
+}
+
+/** Hold nothing for this page any longer: what comes back by an undo is held for who asked for it. */
+export function letGo() {
+  navigator.sendBeacon(uiPath("review/release"), JSON.stringify({ tab, csrf: csrf() }));
+}
+
+/** The label that stands in the place of another one in a newer state of its annotation; null where it is gone. */
+export function nowOf(label, annotation) {
+  return annotation ? labelsOf(annotation).find((each) => each.spot === label.spot) ?? null : null;
+}
