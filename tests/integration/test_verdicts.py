@@ -312,6 +312,20 @@ def test_flagged_ones_are_decided_later(client: Client) -> None:
     assert me.call(verdicts.undo) == {"action": None, "undone": [], "kept": []}
 
 
+def test_flagging_what_is_flagged(client: Client) -> None:
+    add_inputs(client, "a")
+    id_ = predicted(client, "a", [("dog", 0.7), ("cat", 0.6)])
+    start = annotations_now(client)
+    me = Reviewer(client)
+    flagged = decide(me, verdict(f"{id_}.0", "dog", "flag"), action="1")[0]["annotation_id"]
+    assert decide(me, verdict(f"{flagged}.0", "dog", "flag"), action="2")[0]["annotation_id"] == flagged
+    # The second word stands, though it changed nothing: the first can't be taken back from below it.
+    assert "changed since" in me.call(verdicts.undo, action="1")["kept"][0]["why"]
+    assert me.call(verdicts.undo, action="2")["kept"] == []
+    assert me.call(verdicts.undo, action="1")["kept"] == []
+    assert annotations_now(client) == start
+
+
 def test_undo_puts_back_what_became_empty(client: Client) -> None:
     add_inputs(client, "a")
     id_ = predicted(client, "a", [("dog", 0.7, 0), ("cat", 0.6, 1), ("cow", 0.5, 3)], data=FRAMES)

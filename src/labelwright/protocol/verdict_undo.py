@@ -87,6 +87,7 @@ class _Undoing:
         self._app = app
         self._rows = rows
         self._user_id = user_id
+        self._done: set[int] = set()
         ids = {row.annotation_id for row in rows} | {row.result["annotation"] for row in rows}
         self._start = snapshots.load(conn, app.pk, ids)
         self._now: dict[str, Snapshot | None] = dict(self._start)
@@ -98,7 +99,7 @@ class _Undoing:
 
     def run(self) -> tuple[list[tuple[str, int]], list[dict[str, Any]]]:
         """Returns what waits again, as annotation id and position, and what is kept."""
-        back, kept, done, vain = [], [], [], {}
+        back, kept, vain = [], [], {}
         for row in self._rows:
             if row.undone_at is not None:
                 back.append(self._place(row))
@@ -106,13 +107,13 @@ class _Undoing:
             why = self._why_not(row)
             if why is None:
                 back.append(self._one(row))
-                done.append(row.pk)
+                self._done.add(row.pk)
             else:
                 kept.append({"item": row.item, "why": why})
                 vain[row.pk] = {**row.result, "kept": True}
         ids = self._start.keys() | self._now.keys()
         snapshots.write(self._conn, self._app.pk, [(self._start.get(i), self._now.get(i)) for i in ids])
-        history.undone(self._conn, done, self._user_id)
+        history.undone(self._conn, self._done, self._user_id)
         history.set_results(self._conn, vain)
         # In the order in which they were decided.
         return back[::-1], kept[::-1]
@@ -127,7 +128,9 @@ class _Undoing:
         made = self._now.get(row.result["annotation"])
         if made is None:
             return f"it was deleted since{self._by(row)}"
-        if made.digest() != row.result["digest"]:
+        # To flag what is flagged changes nothing that could be told by a look, and is a later word all the same.
+        decided = any(r.kind in history.VERDICTS for r in self._later(row))
+        if decided or made.digest() != row.result["digest"]:
             return f"it was changed since{self._by(row)}"
         if held is None or held.concept not in self._concepts:
             return f"the concept {row.concept_id!r} was deleted since"
@@ -136,8 +139,13 @@ class _Undoing:
         return None
 
     def _by(self, row: Row[Any]) -> str:
-        later = [r for r in self._past.get(row.result["annotation"], []) if r.pk > row.pk and r.undone_at is None]
+        later = self._later(row)
         return f" by {later[-1].user_id!r}" if later else ""
+
+    def _later(self, row: Row[Any]) -> list[Row[Any]]:
+        """What was done since to the annotation that a verdict made, and stands."""
+        past = self._past.get(row.result["annotation"], [])
+        return [r for r in past if r.pk > row.pk and r.undone_at is None and r.pk not in self._done]
 
     @staticmethod
     def _position(row: Row[Any]) -> int:
