@@ -199,7 +199,7 @@ def page(people: People, served: Running) -> Page:
     return people.signed_in(served)
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = PATIENCE / 1000) -> None:
     """Wait for what no element shows."""
     end = time.monotonic() + seconds
     while not true():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from clarifai_grpc.grpc.api import resources_pb2 as pb
 from clarifai_grpc.grpc.api import service_pb2
 from playwright.sync_api import Locator, Page, expect
 
+from labelwright.store.tables import MODEL
 from tests.acceptance.conftest import TOKEN, Running, Session
 from tests.browser.conftest import PATIENCE, People, address, app_path, wait_until
 from tests.browser.test_session import serious
@@ -87,6 +90,22 @@ def sides(annotation: pb.Annotation) -> tuple[float, float, float, float]:
 def only(api: Session) -> pb.Annotation:
     (found,) = api.annotations()
     return found
+
+
+def proposed_by_a_model(served: Running, id_: str) -> None:
+    """Let an annotation be what a model proposed."""
+    with closing(sqlite3.connect(served.home / "labelwright.db", timeout=30)) as conn, conn:
+        conn.execute("UPDATE annotations SET origin = ?, model_version_id = 'model-version' WHERE id = ?", (MODEL, id_))
+        conn.execute(
+            "UPDATE annotation_concepts SET score = value WHERE annotation = (SELECT pk FROM annotations WHERE id = ?)",
+            (id_,),
+        )
+
+
+def rejections(served: Running) -> int:
+    """How much models may not say again, in all apps."""
+    with closing(sqlite3.connect(served.home / "labelwright.db", timeout=30)) as conn:
+        return int(conn.execute("SELECT count(*) FROM rejections").fetchone()[0])
 
 
 def becomes(api: Session, true: Callable[[list[pb.Annotation]], bool]) -> None:
@@ -200,6 +219,55 @@ def test_a_box_gets_another_name_and_goes(page: Page, api: Session) -> None:
     becomes(api, lambda found: len(found) == 2)
     page.keyboard.press("Control+z")
     becomes(api, lambda found: {one.data.regions[0].data.concepts[0].id for one in found} == {"cat", "dog"})
+
+
+def test_a_models_box_that_was_deleted_is_the_models_again(page: Page, api: Session, served: Running) -> None:
+    image(api, (box(0.2, 0.2, 0.6, 0.5), "cat", 0.43, PENDING))
+    before = only(api)
+    proposed_by_a_model(served, before.id)
+    known = rejections(served)
+    shown(page, api)
+    page.locator(".box").focus()
+    page.keyboard.press("Delete")
+    becomes(api, lambda found: found == [])
+    assert rejections(served) == known + 1
+    page.keyboard.press("Control+z")
+    becomes(
+        api,
+        lambda found: (
+            [(one.id, one.status.code, one.model_version_id) for one in found]
+            == [(before.id, PENDING, "model-version")]
+        ),
+    )
+    assert rejections(served) == known
+    expect(page.locator(".box.is-pending")).to_have_count(1)
+    # The same by the history's button.
+    saved(page)
+    page.locator(".box").focus()
+    page.keyboard.press("Delete")
+    becomes(api, lambda found: found == [])
+    saved(page)
+    row = page.locator("#one-history li:not(.undone)", has_text="deleted")
+    expect(row).to_have_count(1)
+    row.get_by_role("button").click()
+    becomes(api, lambda found: [one.id for one in found] == [before.id])
+    expect(page.locator("#one-history li.undone")).to_have_count(2)
+    expect(page.locator(".box.is-pending")).to_have_count(1)
+
+
+def test_what_another_changed_since_is_not_undone(page: Page, api: Session) -> None:
+    image(api, (box(0.2, 0.2, 0.6, 0.5), "cat", 1, 24150))
+    shown(page, api)
+    page.locator(".box").click()
+    drag(page, (0.3, 0.4), (0.4, 0.5))
+    saved(page)
+    (one,) = api.annotations()
+    moved = sides(one)
+    later = service_pb2.PatchAnnotationsRequest(action="merge", annotations=[pb.Annotation(id=one.id, task_id="later")])
+    api.call("PatchAnnotations", later)
+    page.keyboard.press("Control+z")
+    expect(page.locator("#one-wrong")).to_contain_text("it was changed since")
+    assert sides(only(api)) == pytest.approx(moved, abs=1e-6)
 
 
 def test_zoom_and_pan_change_no_coordinates(page: Page, api: Session) -> None:

@@ -170,3 +170,24 @@ def test_axe_finds_nothing_serious(people: People, served: Running, api: Session
     page.keyboard.press("Space")
     expect(page.locator(".rv-cell[data-mark]")).to_have_count(1)
     assert serious(page) == []
+
+
+def test_the_score_stands_in_the_picture(page: Page, api: Session) -> None:
+    """Pictures of 96 x 72 leave an eighth of their square cell free above, and one below."""
+    queue_of(api, 2)
+    opened(page, api, 2)
+    page.locator(".rv-cell canvas.whole").nth(1).wait_for()
+    cell_box = page.locator(".rv-cell").nth(1).bounding_box()
+    score = page.locator(".rv-cell-score").nth(1).bounding_box()
+    assert cell_box is not None
+    assert score is not None
+    picture_ends = cell_box["y"] + cell_box["height"] * 7 / 8
+    assert picture_ends - 12 < score["y"] + score["height"] < picture_ends
+    right = cell_box["x"] + cell_box["width"]
+    assert right - 12 < score["x"] + score["width"] < right
+    page.locator(".rv-cell").nth(1).click()
+    page.keyboard.press("x")
+    marked = page.locator(".rv-cell-mark").bounding_box()
+    assert marked is not None
+    picture_begins = cell_box["y"] + cell_box["height"] / 8
+    assert picture_begins < marked["y"] < picture_begins + 12

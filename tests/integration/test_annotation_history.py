@@ -70,9 +70,12 @@ def test_what_clients_of_the_api_change(client: Client) -> None:
     ]
     assert [[c["id"] for c in e["before"]["concepts"]] for e in found] == [["dog", "cat"], ["dog", "cat"], ["dog"]]
     assert [e["before"]["status"] for e in found] == [PENDING, SUCCESS, SUCCESS]
-    with pytest.raises(InvalidRequest, match="verdicts can be undone"):
-        me.call(verdicts.undo, action=gone.status.req_id)
+    # Without a name it is the last verdict, and there was none.
     assert me.call(verdicts.undo)["action"] is None
+    # The same once more changes nothing, and is no change to tell of.
+    assert me.call(verdicts.undo, action=gone.status.req_id)["restored"] == 1
+    client.call("PatchAnnotations", service_pb2.PatchAnnotationsRequest(action="merge", annotations=[patch]))
+    assert len(history(me)) == 3
 
 
 def test_a_patch_that_empties_and_deletes(client: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import (
@@ -173,6 +174,34 @@ def test_metadata_alone_is_no_label(client: Any) -> None:
     assert ids(page(client, annotation="none")) == ["a"]
 
 
+def test_metadata_alone_is_nobodys_annotation(client: Any) -> None:
+    told = Struct()
+    told.update({"place": "here"})
+    both = Data(text=Text(raw="x"), metadata=told, concepts=[Concept(id="cat", value=1)])
+    inputs = [Input(id=i, data=Data(text=Text(raw="x"), metadata=told)) for i in ("a", "b")]
+    client.call("PostInputs", service_pb2.PostInputsRequest(inputs=[*inputs, Input(id="c", data=both)]))
+    predict(client, "a", cat=0.9)
+    made = look(client)
+    assert made["annotations"] == {
+        "success": 2,
+        "pending": 0,
+        "flagged": 0,
+        "by_model": 1,
+        "by_people": 1,
+        "confirmed": 0,
+    }
+    assert made["labelled"] == round(2 / 3, 6)
+
+
+def test_a_persons_box_without_a_concept_is_an_annotation(client: Any) -> None:
+    add_inputs(client, "a")
+    box = resources_pb2.BoundingBox(top_row=0.1, left_col=0.1, bottom_row=0.5, right_col=0.5)
+    region = resources_pb2.Region(region_info=resources_pb2.RegionInfo(bounding_box=box))
+    annotation = Annotation(input_id="a", data=Data(regions=[region]))
+    client.call("PostAnnotations", service_pb2.PostAnnotationsRequest(annotations=[annotation]))
+    assert look(client)["annotations"]["by_people"] == 1
+
+
 def test_concepts_that_nobody_used_are_listed_behind_the_others(client: Any) -> None:
     client.call("PostConcepts", service_pb2.PostConceptsRequest(concepts=[Concept(id=i) for i in ("new", "used")]))
     add_inputs(client, "a")
@@ -280,6 +309,24 @@ def test_a_histogram_with_the_thresholds(client: Any) -> None:
         {"node_id": "no", "compare": "LESS_THAN", "value": 0.9},
     ]
     assert len(scores(client, concept="cat")["bins"]) == overview.BINS
+
+
+@pytest.mark.parametrize("bins", [1, 7, 10, 40, 100, 200])
+def test_a_score_that_equals_an_edge_is_on_the_side_on_which_a_threshold_has_it(client: Any, bins: int) -> None:
+    """The wire's scores are float32: of 0.9 that is 0.89999998."""
+    one = np.float32(1)
+    edges = [np.float32(k / bins) for k in range(bins)]
+    before = [np.nextafter(edge, np.float32(0)) for edge in edges[1:]]
+    add_inputs(client, "a")
+    with client.server.store.write() as conn:
+        key = concepts.ensure(conn, app_pk(client, conn), {"cat": ""})["cat"]
+        row = conn.execute(t.inputs.select()).one()
+        passing = [NewConcept(key, 1.0, float(edge)) for edge in [*edges, one]]
+        failing = [NewConcept(key, 0.0, float(edge)) for edge in [*before, np.nextafter(one, np.float32(0))]]
+        add(conn, row.app, [NewAnnotation(row.pk, client.user_id, SUCCESS, t.MODEL, b"", [*passing, *failing])])
+    made = scores(client, concept="cat", bins=bins)
+    # Each bin has the score that equals its lower edge, and that just below its upper one; the last has 1 too.
+    assert [(b["success"], b["negative"]) for b in made["bins"]] == [(1, 1)] * (bins - 1) + [(2, 1)]
 
 
 def test_a_verdict_stays_where_the_model_scored_it_and_a_plain_yes_is_no_score(client: Any) -> None:

@@ -12,16 +12,17 @@ from urllib.parse import quote
 import httpx
 import pytest
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
+from starlette.datastructures import QueryParams
 
 from labelwright import config
 from labelwright.ids import new_id
 from labelwright.protocol import hosted, rest
-from labelwright.protocol.dispatch import Server
+from labelwright.protocol.dispatch import SMALL, Server
 from labelwright.protocol.http import build_app
 from labelwright.protocol.loop import EdgeLoop
 from labelwright.protocol.methods import methods
 from labelwright.protocol.sessions import SECONDS, Sessions
-from labelwright.review import api, assets, pages
+from labelwright.review import api, assets, endpoint, pages
 from labelwright.review.endpoint import MAX_BODY
 from labelwright.review.routes import routes, with_sessions
 from labelwright.review.session import COOKIE, CSRF_HEADER, TRIES
@@ -132,6 +133,8 @@ def test_a_form_of_another_site_signs_nobody_in(site: Site) -> None:
     assert site.sign_in(origin="http://evil.example").status_code == 403
     assert site.sign_in(sec_fetch_site="cross-site").status_code == 403
     assert site.sign_in(sec_fetch_site="same-site").status_code == 403
+    # No origin at all, and no reason to fail.
+    assert site.sign_in(origin="http://[").status_code == 403
     assert site.sign_in(origin=str(site.http.base_url)).status_code == 303
 
 
@@ -311,8 +314,23 @@ def test_pages_ask_who_is_there_and_lead_back_to_where_they_were_asked_for(site:
     asked = quote(f"{site.app_path}/review?concept=a%26b&min=0.5", safe="")
     assert (reply.status_code, reply.headers["location"]) == (303, f"/login?next={asked}")
     assert site.http.get("/apps/x/y/z/there/is/none").status_code == 303
+    # An address that would not fit into the next request's head is not come back to.
+    assert site.http.get("/apps?a=" + "b" * 60_000).headers["location"] == "/login?next=%2Fapps"
     site.sign_in()
     assert site.http.get("/apps/x/y/z/there/is/none").status_code == 404
+
+
+def test_an_input_that_is_called_like_a_file_has_a_page(site: Site) -> None:
+    site.sign_in()
+    page = site.http.get(f"{site.app_path}/inputs/photos%2Fnear%2Fcat.jpg")
+    assert page.status_code == 200
+    assert 'data-input="photos/near/cat.jpg"' in page.text
+    assert site.http.get(f"{site.app_path}/inputs/").status_code == 404
+
+
+def test_a_number_that_json_lacks_is_null() -> None:
+    reply = endpoint.as_json({"n": [float("nan"), {"m": float("-inf")}, 1.5, True, "NaN"]})
+    assert bytes(reply.body) == b'{"n":[null,{"m":null},1.5,true,"NaN"]}'
 
 
 def test_an_app_of_somebody_else_is_as_good_as_absent(site: Site) -> None:
@@ -397,6 +415,9 @@ def test_what_goes_wrong_in_an_endpoint_is_said_as_the_api_says_it(site: Site) -
         '"text"',
         '{"n": NaN}',
         '{"tab": "\\ud800"}',
+        b'{"tab": "\xed\xa0\x80"}',
+        '{"tab": "\\ud800"}'.encode("utf-16"),
+        '{"tab": "a"}'.encode("utf-32"),
         f'{{"a": {deep}',
         "\xff".encode("latin-1"),
     ):
@@ -409,6 +430,69 @@ def test_what_goes_wrong_in_an_endpoint_is_said_as_the_api_says_it(site: Site) -
     assert reply.status_code == 404
     assert reply.headers["cache-control"] == "no-store"
     assert site.http.get(site.ui("there/is/none")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("review/take", {"n": 10**400}),
+        ("review/take", {"n": -(10**400)}),
+        ("review/take", {"min": 10**400}),
+        ("review/take", {"tab": ["a"]}),
+        ("review/verdicts", {"action": "a", "verdicts": [{"item": ["a.0"]}]}),
+        ("review/undo", {"action": {}}),
+        ("runs/undo", {"run": ["a", "b"]}),
+    ],
+)
+def test_what_is_no_legal_value_is_a_bad_request(site: Site, path: str, wrong: dict[str, Any]) -> None:
+    site.sign_in()
+    body = {**({} if path == "runs/undo" else {"tab": "a"}), **wrong}
+    reply = site.http.post(site.ui(path), json=body, headers={CSRF_HEADER: site.csrf()})
+    assert (reply.status_code, reply.json()["status"]["description"]) == (400, "Invalid request"), reply.text
+
+
+def test_what_a_stranger_sends_is_not_parsed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: Any) -> Any:
+        raise AssertionError("it was parsed")
+
+    site.sign_in()
+    for name in ("of_body", "of_query"):
+        monkeypatch.setattr(endpoint, name, never)
+    long = b'{"csrf": "' + site.csrf().encode() + b'", "tab": "' + b"a" * SMALL + b'"}'
+    assert site.http.post(site.ui("review/release"), content=long).status_code == 401
+    site.http.cookies.clear()
+    assert site.http.post(site.ui("review/release"), content=long).status_code == 401
+    assert site.http.get(site.ui("overview?a=b")).status_code == 401
+
+
+def test_a_query_of_many_names_is_read_once() -> None:
+    assert endpoint.of_query(QueryParams("a=1&b=2&a=3&c=")) == {"a": ["1", "3"], "b": "2", "c": ""}
+
+
+def test_no_browser_keeps_what_a_session_was_told(site: Site) -> None:
+    me = "/v2/users/me"
+    by_key = site.http.get(me, headers={"authorization": f"Key {site.client.token}"})
+    assert "cache-control" not in by_key.headers
+    site.sign_in()
+    reply = site.http.get(me)
+    assert (reply.status_code, reply.headers["cache-control"]) == (200, "no-store")
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    # What says how it may be kept is left alone.
+    assert site.http.get(assets.address("app.css")).headers["cache-control"].endswith("immutable")
+
+
+def test_a_page_that_fails_is_a_page(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.sign_in()
+
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("the store is gone")
+
+    monkeypatch.setattr(type(site.client.server.auth), "holder", fails)
+    for path in ("/apps", "/login", site.app_path, "/apps/nowhere"):
+        reply = site.http.get(path)
+        assert (reply.status_code, reply.headers["content-type"]) == (500, "text/html; charset=utf-8"), path
+        assert "content-security-policy" in reply.headers
+        assert "the store is gone" not in reply.text
 
 
 def test_a_page_that_is_being_left_says_its_csrf_token_in_the_body(site: Site) -> None:
@@ -426,3 +510,24 @@ def test_every_endpoint_is_called_by_the_name_of_an_rpc(site: Site) -> None:
         assert "nothing is served" not in reply.text, path
         other = "GET" if verb == "POST" else "POST"
         assert site.http.request(other, site.ui(path), headers={CSRF_HEADER: site.csrf()}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "scopes", "missing"),
+    [
+        ("POST", "review/take", ["Annotations_Get", "Annotations_Patch"], "GetInput"),
+        ("POST", "review/undo", ["Annotations_Get", "Annotations_Patch"], "GetInput"),
+        ("GET", "overview", ["Apps_Get", "Workflows_Get"], "GetInputCount"),
+    ],
+)
+def test_what_a_path_shows_besides_must_be_allowed_too(
+    site: Site, verb: str, path: str, scopes: list[str], missing: str
+) -> None:
+    token = new_id()
+    endpoints = ["/clarifai.api.V2/PatchAnnotations"] if verb == "POST" else []
+    with site.client.server.store.write() as conn:
+        users.add_key(conn, user_id=site.client.user_id, token=token, scopes=scopes, endpoints=endpoints)
+    body = {"tab": "a-tab", "mode": "single", "n": 1} if verb == "POST" else None
+    reply = site.http.request(verb, site.ui(path), json=body, headers={"authorization": f"Key {token}"})
+    assert reply.status_code == 403, reply.text
+    assert missing in reply.json()["status"]["details"]

@@ -309,7 +309,7 @@ def test_flagged_ones_are_decided_later(client: Client) -> None:
     assert get(client, flagged).status.code == FLAGGED
     me.call(verdicts.undo)
     assert annotations_now(client) == start
-    assert me.call(verdicts.undo) == {"action": None, "undone": [], "kept": []}
+    assert me.call(verdicts.undo) == {"action": None, "undone": [], "kept": [], "restored": 0}
 
 
 def test_flagging_what_is_flagged(client: Client) -> None:

@@ -57,15 +57,18 @@ class OwnServer:
 
 
 @contextmanager
-def own_server() -> Iterator[OwnServer]:
+def own_server(user_id: str = "") -> Iterator[OwnServer]:
     """Start a server on a free port of the loopback address, and wait until it serves; stop it afterwards.
+
+    Args:
+        user_id: whose it is; "" for a name that nobody has.
 
     Raises:
         DemoFailed: it did not start.
     """
     with tempfile.TemporaryDirectory(prefix="labelwright-demo-", ignore_cleanup_errors=True) as folder:
         log = Path(folder, "serve.log")
-        user_id, token = f"demo-{new_id()[-8:]}", new_token()
+        user_id, token = user_id or f"demo-{new_id()[-8:]}", new_token()
         with log.open("wb") as out:
             # A session of its own: Ctrl-C reaches this process alone, which then stops the server in order.
             process = subprocess.Popen(  # noqa: S603 (nothing in it comes from outside)

@@ -180,6 +180,17 @@ class Call:
         mine = self.caller.rights
         return mine if guest is None else mine.within(Rights.of(guest.scopes, guest.endpoints))
 
+    def check(self, user_app_id: Any, names: Iterable[str]) -> None:
+        """Pass where the caller may call these RPCs too in an app.
+
+        Raises:
+            LabelwrightError: as `app`; InsufficientScopes where one is not allowed.
+        """
+        with self.store.read() as conn:
+            rights = self.rights(conn, self.app(conn, user_app_id))
+        for name in names:
+            rights.check(methods()[name], "the caller")
+
     @staticmethod
     def _public(row: Row[Any] | AppKey, change: bool) -> bool:
         return (row.user_id, row.id) == (PUBLIC_USER, PUBLIC_APP) and not change

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,8 +23,6 @@ def text(given: Given, name: str, *, most: int = TEXT) -> str | None:
     value = given.get(name)
     if value is None or value == "":
         return None
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
     if not isinstance(value, str):
         raise InvalidRequest(f"{name} is a {_kind(value)}; a text is legal")
     if len(value) > most:
@@ -95,8 +92,9 @@ def number(given: Given, name: str, low: float, high: float) -> float | None:
             raise InvalidRequest(f"{name} is {said[:40]!r}; a number from {low:g} to {high:g} is legal") from None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidRequest(f"{name} is a {_kind(value)}; a number from {low:g} to {high:g} is legal")
-    if not math.isfinite(value) or not low <= value <= high:
-        raise InvalidRequest(f"{name} is {value:g}; {low:g} to {high:g} are legal")
+    # Compared first: a whole number beyond every float, which JSON may hold, can't become one, not even to be shown.
+    if not low <= value <= high:
+        raise InvalidRequest(f"{name} is {str(value)[:40]}; {low:g} to {high:g} are legal")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Undoing verdicts: what an action changed is put back; what somebody changed since stays."""
+"""Undoing what people did: what an action changed is put back; what somebody changed since stays."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import UserAppIDSet
 from sqlalchemy import Connection, Row
 
-from labelwright.errors import AnnotationPermissionDenied, DoesNotExist, InvalidRequest
+from labelwright.errors import AnnotationPermissionDenied, DoesNotExist
 from labelwright.ids import new_id
+from labelwright.protocol import change_undo
 from labelwright.protocol import given as g
 from labelwright.protocol.dispatch import Call
 from labelwright.protocol.hosted import Hosting
@@ -22,16 +23,22 @@ from labelwright.store.engine import now
 from labelwright.store.review_items import Place
 from labelwright.store.snapshots import Snapshot
 
+AT_ONCE = 500
+"""Changes that a transaction undoes, and items that a reply brings at most; whose verdicts are undone together where
+these are as many or fewer."""
+
 
 def undo(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
-    """Put back what an action of the caller's decided; without ``action``, the last one in this app.
+    """Put back what an action of the caller's changed; without ``action``, their last verdicts in this app.
 
-    What comes back waits again and is held by the tab. What was changed since stays, and ``kept`` says why. An action
-    that is undone already brings what of it waits; where there is none to undo, ``action`` is null. The app's owner
-    may undo anybody's.
+    The action of an API call that patched or deleted annotations, or gave them another status, is its req_id. What
+    waits again is held by the tab and comes back as ``undone``, the first AT_ONCE of it; ``restored`` says how many
+    annotations are as they were, or there again, of those that were changed whole. What was changed since stays, and
+    ``kept`` says why. An action that is undone already brings what of it waits; where there is none to undo,
+    ``action`` is null. The app's owner may undo anybody's.
 
     Raises:
-        InvalidRequest: something given is not legal, or the action is no verdict.
+        InvalidRequest: something given is not legal.
         DoesNotExist: there is no such action.
         AnnotationPermissionDenied: it is another user's.
         LabelwrightError: as `Call.app`.
@@ -39,22 +46,30 @@ def undo(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
     holder = holder_of(call, g.tab(given))
     action = g.text(given, "action", most=64)
     hosting = Hosting(call)
-    with call.store.write() as conn:
-        app = call.app(conn, where, change=True)
-        if action is None:
-            action = history.last_action(conn, app.pk, call.user_id)
+    items: list[dict[str, Any]] = []
+    kept: list[dict[str, Any]] = []
+    restored, before = 0, None
+    while True:
+        with call.store.write() as conn:
+            app = call.app(conn, where, change=True)
             if action is None:
-                return {"action": None, "undone": [], "kept": []}
-        rows = history.of_action(conn, app.pk, action, whole=True)
-        if not rows:
-            raise DoesNotExist(f"app {app.id!r} has no action {action!r}")
-        if app.user_id != call.user_id and any(row.user_id != call.user_id for row in rows):
-            raise AnnotationPermissionDenied("only the app's owner may undo another user's verdicts")
-        if any(row.kind not in history.VERDICTS for row in rows):
-            raise InvalidRequest(f"action {action!r} is no verdict but a {rows[0].kind}; verdicts can be undone")
-        back, kept = _Undoing(conn, app, rows, call.user_id).run()
-        items = _hand_out(conn, app, back, holder, hosting)
-    return {"action": action, "undone": items, "kept": kept}
+                action = history.last_action(conn, app.pk, call.user_id)
+                if action is None:
+                    return {"action": None, "undone": [], "kept": [], "restored": 0}
+            rows = history.of_action_whole(conn, app.pk, action, limit=AT_ONCE, before=before)
+            if not rows and before is None:
+                raise DoesNotExist(f"app {app.id!r} has no action {action!r}")
+            if app.user_id != call.user_id and any(row.user_id != call.user_id for row in rows):
+                raise AnnotationPermissionDenied("only the app's owner may undo what another user did")
+            undoing = _Undoing(conn, app, rows, call.user_id)
+            undoing.run()
+            restored += undoing.restored
+            # The rows come last first, and so do the parts of a long action.
+            kept[:0] = undoing.kept
+            items[:0] = _hand_out(conn, app, undoing.back[: AT_ONCE - len(items)], holder, hosting)
+        if len(rows) < AT_ONCE:
+            return {"action": action, "undone": items, "kept": kept, "restored": restored}
+        before = rows[-1].pk
 
 
 def _hand_out(
@@ -88,7 +103,11 @@ class _Undoing:
         self._rows = rows
         self._user_id = user_id
         self._done: set[int] = set()
-        ids = {row.annotation_id for row in rows} | {row.result["annotation"] for row in rows}
+        self.back: list[tuple[str, int]] = []
+        """What waits again, as annotation id and position, in the order in which it was decided."""
+        self.kept: list[dict[str, Any]] = []
+        self.restored = 0
+        ids = {row.annotation_id for row in rows} | {_made(row) for row in rows}
         self._start = snapshots.load(conn, app.pk, ids)
         self._now: dict[str, Snapshot | None] = dict(self._start)
         self._past = history.of_annotations(conn, app.pk, ids)
@@ -96,27 +115,63 @@ class _Undoing:
         self._befores = {row.pk: before for row, before in zip(rows, befores, strict=True)}
         self._concepts = concepts.by_pks(conn, {c.concept for s in befores for c in s.concepts})
         self._undone_runs = runs.undone(conn, {s.run for s in befores if s.run is not None})
+        gone = [row.before["pk"] for row in rows if row.kind == history.DELETE]
+        self._taken = stored.taken(conn, gone) if gone else set()
 
-    def run(self) -> tuple[list[tuple[str, int]], list[dict[str, Any]]]:
-        """Returns what waits again, as annotation id and position, and what is kept."""
-        back, kept, vain = [], [], {}
+    def run(self) -> None:
+        """Undo what can be undone."""
+        vain: dict[int, dict[str, Any]] = {}
+        rejections: list[tuple[int, int]] = []
         for row in self._rows:
+            whole = row.kind not in history.VERDICTS
             if row.undone_at is not None:
-                back.append(self._place(row))
+                self.back += self._places(row) if whole else [self._place(row)]
                 continue
-            why = self._why_not(row)
-            if why is None:
-                back.append(self._one(row))
-                self._done.add(row.pk)
+            why = self._why_not_whole(row) if whole else self._why_not(row)
+            if why is not None:
+                self.kept.append({"item": row.item, "why": why})
+                if not whole:
+                    vain[row.pk] = {**row.result, "kept": True}
+                continue
+            if whole:
+                self._restore(row)
+                rejections += [(pk, row.input) for pk in row.result.get("rejections", ())]
+                self.back += self._places(row)
             else:
-                kept.append({"item": row.item, "why": why})
-                vain[row.pk] = {**row.result, "kept": True}
+                self.back.append(self._one(row))
+            self._done.add(row.pk)
         ids = self._start.keys() | self._now.keys()
         snapshots.write(self._conn, self._app.pk, [(self._start.get(i), self._now.get(i)) for i in ids])
+        stored.unreject(self._conn, rejections)
         history.undone(self._conn, self._done, self._user_id)
         history.set_results(self._conn, vain)
-        # In the order in which they were decided.
-        return back[::-1], kept[::-1]
+        self.back.reverse()
+        self.kept.reverse()
+
+    # ---- changes of whole annotations ----
+
+    def _why_not_whole(self, row: Row[Any]) -> str | None:
+        why = change_undo.why_not(
+            row,
+            self._befores[row.pk],
+            self._now.get(row.annotation_id),
+            later=bool(self._later(row)),
+            known=self._concepts,
+            undone=self._undone_runs,
+        )
+        return f"{why}{self._by(row)}" if why in change_undo.BY_PEOPLE else why
+
+    def _restore(self, row: Row[Any]) -> None:
+        before, now = self._befores[row.pk], self._now.get(row.annotation_id)
+        made = change_undo.restored(row, before, now)
+        self._now[made.id] = replace(made, pk=0) if now is None and made.pk in self._taken else made
+        self.restored += 1
+
+    def _places(self, row: Row[Any]) -> list[tuple[str, int]]:
+        now = self._now.get(row.annotation_id)
+        return [(now.id, c.position) for c in now.concepts[::-1]] if now is not None and now.waits else []
+
+    # ---- verdicts ----
 
     @staticmethod
     def _place(row: Row[Any]) -> tuple[str, int]:
@@ -129,8 +184,7 @@ class _Undoing:
         if made is None:
             return f"it was deleted since{self._by(row)}"
         # To flag what is flagged changes nothing that could be told by a look, and is a later word all the same.
-        decided = any(r.kind in history.VERDICTS for r in self._later(row))
-        if decided or made.digest() != row.result["digest"]:
+        if self._later(row) or made.digest() != row.result["digest"]:
             return f"it was changed since{self._by(row)}"
         if held is None or held.concept not in self._concepts:
             return f"the concept {row.concept_id!r} was deleted since"
@@ -143,8 +197,8 @@ class _Undoing:
         return f" by {later[-1].user_id!r}" if later else ""
 
     def _later(self, row: Row[Any]) -> list[Row[Any]]:
-        """What was done since to the annotation that a verdict made, and stands."""
-        past = self._past.get(row.result["annotation"], [])
+        """What was done since to the annotation that a verdict made, or a change left, and stands."""
+        past = self._past.get(_made(row), [])
         return [r for r in past if r.pk > row.pk and r.undone_at is None and r.pk not in self._done]
 
     @staticmethod
@@ -181,3 +235,9 @@ class _Undoing:
             return before
         last = history.before(self._conn, emptied[-1])
         return before if last is None else replace(Snapshot.from_json(last), concepts=before.concepts)
+
+
+def _made(row: Row[Any]) -> str:
+    """The id of the annotation that an entry's change made or left."""
+    made: str = (row.result or {}).get("annotation", row.annotation_id)
+    return made

@@ -32,12 +32,20 @@ TABLE: tuple[tuple[str, str, Function, str], ...] = (
 )
 """Verb, path, function, and the RPC whose keys and scopes are needed."""
 
+SHOWS = {
+    "review/take": ("GetInput",),
+    "review/undo": ("GetInput",),
+    "overview": ("GetInputCount", "ListConcepts"),
+}
+"""What a path shows besides, by the RPCs that show it: these too must be allowed in the app."""
+
 
 def routes(server: Server) -> list[BaseRoute]:
     """The routes of the table, and ``GET /ui/session``."""
     pool = ThreadPoolExecutor(2 * TURNS, thread_name_prefix="pages")
     made: list[BaseRoute] = [
-        endpoint(server, pool, verb, f"{PREFIX}/{path}", rpc, function) for verb, path, function, rpc in TABLE
+        endpoint(server, pool, verb, f"{PREFIX}/{path}", rpc, function, SHOWS.get(path, ()))
+        for verb, path, function, rpc in TABLE
     ]
 
     async def session(request: Request) -> Response:

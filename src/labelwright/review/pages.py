@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -36,6 +37,8 @@ log = structlog.get_logger("labelwright.pages")
 
 APP = "/apps/{user}/{app}"
 
+Handler = Callable[[Request], Awaitable[Response]]
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -50,7 +53,8 @@ class Page:
 PAGES = (
     Page(f"{APP}", "overview", "page_overview"),
     Page(f"{APP}/inputs", "inputs", "page_inputs"),
-    Page(f"{APP}/inputs/{{input}}", "input", "page_input"),
+    # An id may be the path of a file, with its slashes.
+    Page(f"{APP}/inputs/{{input:path}}", "input", "page_input"),
     Page(f"{APP}/add", "add", "page_add"),
     Page(f"{APP}/concepts", "concepts", "page_concepts"),
     Page(f"{APP}/models", "models", "page_models"),
@@ -69,13 +73,13 @@ def routes(server: Server, photos: Samples = none_installed) -> list[BaseRoute]:
     site = _Site(server, photos)
     made: list[BaseRoute] = [
         Route("/", site.root, methods=["GET"]),
-        Route("/login", site.login, methods=["GET"]),
-        Route("/login", site.sign_in, methods=["POST"]),
-        Route("/logout", site.sign_out, methods=["POST"]),
-        Route(HOME, site.apps, methods=["GET"]),
+        Route("/login", site.guarded(site.login), methods=["GET"]),
+        Route("/login", site.guarded(site.sign_in), methods=["POST"]),
+        Route("/logout", site.guarded(site.sign_out), methods=["POST"]),
+        Route(HOME, site.guarded(site.apps), methods=["GET"]),
     ]
     made += [Route(page.path, site.page(page), methods=["GET"]) for page in PAGES]
-    return [*made, Route("/apps/{rest:path}", site.nowhere, methods=["GET"])]
+    return [*made, Route("/apps/{rest:path}", site.guarded(site.nowhere), methods=["GET"])]
 
 
 class _Site:
@@ -163,14 +167,22 @@ class _Site:
             return self._go(f"/apps/{quote(found.user_id)}/{quote(found.id)}")
         return self._render(request, "apps", 200, caller, "page_apps", photos=len(self._photos()))
 
-    def page(self, page: Page) -> Any:
+    def page(self, page: Page) -> Handler:
         """The handler of a page of an app."""
 
         async def show(request: Request) -> Response:
+            return await run_in_threadpool(self._page, request, page)
+
+        return self.guarded(show)
+
+    def guarded(self, handler: Handler) -> Handler:
+        """The handler, whose failure is a page too."""
+
+        async def show(request: Request) -> Response:
             try:
-                return await run_in_threadpool(self._page, request, page)
+                return await handler(request)
             except Exception as e:  # as in the dispatcher: no traceback reaches a client
-                log.error("a page failed", page=page.template, exc_info=e)
+                log.error("a page failed", path=ascii(request.scope["path"][:200]), exc_info=e)
                 return self._error(request, 500, None)
 
         return show
@@ -180,6 +192,8 @@ class _Site:
         if caller is None:
             return self._to_login(request)
         params = request.path_params
+        if params.get("input") == "":
+            return self._error(request, 404, caller)
         status, app = self._app(request, params["user"], params["app"])
         if status == 401:
             return self._to_login(request)
@@ -229,7 +243,8 @@ class _Site:
         # As it was asked for: the scope's own path is decoded, and a ? in it would be the query's.
         path = (request.scope.get("raw_path") or request.scope["path"].encode()).decode("latin-1")
         query = request.scope["query_string"].decode("latin-1")
-        response = self._go("/login?" + urlencode({"next": f"{path}?{query}" if query else path}))
+        # What is too long to come back to is not sent along: it would be too long for the browser's next request.
+        response = self._go("/login?" + urlencode({"next": local_path(f"{path}?{query}" if query else path)}))
         if session_of(self._server, request) is not None:
             drop_cookie(response, self._server.settings)
         return response

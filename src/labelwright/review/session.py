@@ -7,9 +7,10 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labelwright.config import Settings
 from labelwright.errors import KeyInvalid, RequestTooLarge
@@ -46,6 +47,7 @@ class CookieSessions:
         if scope["type"] == "http" and (value := await self._value(scope)):
             header = (b"authorization", b"Session " + value.encode("latin-1"))
             scope = {**scope, "headers": [*scope["headers"], header]}
+            send = _not_kept(send)
         await self._app(scope, receive, send)
 
     async def _value(self, scope: Scope) -> str:
@@ -68,6 +70,19 @@ class CookieSessions:
         if not self._sessions.is_ready:
             await run_in_threadpool(self._sessions.ready)
         return value if allows(self._sessions, value, given) else ""
+
+
+def _not_kept(send: Send) -> Send:
+    """Have a browser keep no answer that says nothing of it: whoever signs in next must not find those of the last."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(raw=message.setdefault("headers", []))
+            headers.setdefault("cache-control", "no-store")
+            headers.setdefault("x-content-type-options", "nosniff")
+        await send(message)
+
+    return sending
 
 
 def allows(sessions: Sessions, value: str, csrf: str) -> bool:
@@ -110,7 +125,10 @@ def is_own(request: Request) -> bool:
     if site:
         return site in ("same-origin", "none")
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    try:
+        return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    except ValueError:
+        return False
 
 
 async def form_of(request: Request) -> dict[str, str]:

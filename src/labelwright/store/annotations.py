@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, delete, select, update
 
 from labelwright.ids import new_ids
 from labelwright.store import review_items
 from labelwright.store import tables as t
-from labelwright.store.engine import insert_many, next_keys, now
+from labelwright.store.engine import insert_many, next_keys, now, run_many
 from labelwright.store.prepared import Prepared
 
 
@@ -331,25 +331,24 @@ def remove(conn: Connection, pks: Iterable[int]) -> None:
         conn.execute(query, {"pks": pks_})
 
 
-def reject(conn: Connection, rows: Sequence[Rejection]) -> None:
-    """Remember what a person said no to."""
+def reject(conn: Connection, rows: Sequence[Rejection]) -> Sequence[int]:
+    """Remember what a person said no to; returns the keys under which that is kept, in the order given."""
     if not rows:
-        return
+        return ()
     at = now()
-    conn.execute(
-        insert(t.rejections),
-        [
-            {
-                "input": row.input,
-                "concept": row.concept,
-                "wire": row.wire,
-                "slot": row.slot,
-                "user_id": row.user_id,
-                "created_at": at,
-            }
-            for row in rows
-        ],
+    pks = next_keys(conn, t.rejections, len(rows))
+    insert_many(
+        conn,
+        t.rejections,
+        ("pk", "input", "concept", "wire", "slot", "user_id", "created_at"),
+        [(pk, r.input, r.concept, r.wire, r.slot, r.user_id, at) for pk, r in zip(pks, rows, strict=True)],
     )
+    return pks
+
+
+def unreject(conn: Connection, rows: Iterable[tuple[int, int]]) -> None:
+    """Forget what a person said no to, given as the keys of rejections, each with its input's."""
+    run_many(conn, "DELETE FROM rejections WHERE pk = ? AND input = ?", list(rows))
 
 
 def _chunks(pks: list[int]) -> Iterable[list[int]]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, func, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -307,9 +307,11 @@ def next_keys(conn: Connection, table: Table, count: int) -> Sequence[int]:
     if conn.dialect.name == "postgresql":
         numbers = text("SELECT nextval(pg_get_serial_sequence(:name, 'pk')) FROM generate_series(1, :count)")
         return list(conn.execute(numbers, {"name": table.name, "count": count}).scalars())
-    last: int = (
-        conn.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name}).scalar() or 0
-    )
+    if table.dialect_options["sqlite"]["autoincrement"]:
+        query: Any = text("SELECT seq FROM sqlite_sequence WHERE name = :name").bindparams(name=table.name)
+    else:
+        query = select(func.max(table.c.pk))
+    last: int = conn.execute(query).scalar() or 0
     return range(last + 1, last + 1 + count)
 
 

@@ -48,14 +48,22 @@ def add(conn: Connection, app: int, entries: Sequence[Entry]) -> None:
 def remember(
     conn: Connection,
     app: int,
-    was: Iterable[tuple[Snapshot, str]],
+    was: Iterable[tuple[Snapshot, str, Mapping[str, Any]]],
     *,
     action: str,
     user_id: str,
     wire: bool = True,
 ) -> None:
-    """Remember a person's change of whole annotations: as they were, each with PATCH or DELETE."""
-    add(conn, app, [Entry(s.input, s.id, action, s.id, kind, user_id, "", s.to_json(wire=wire)) for s, kind in was])
+    """Remember a person's change of whole annotations: as they were, each with PATCH or DELETE and its result.
+
+    A result holds what undoing asks for: of a patch `digest`, that of what the annotation became, or `status_code`
+    where it became that and nothing else changed; and `rejections`, the keys of what was rejected by it, if anything.
+    """
+    add(
+        conn,
+        app,
+        [Entry(s.input, s.id, action, s.id, kind, user_id, "", s.to_json(wire=wire), made) for s, kind, made in was],
+    )
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
@@ -65,7 +73,6 @@ def _json(value: Mapping[str, Any] | None) -> str | None:
 _LIGHT = select(*(c for c in t.history.c if c.key != "before"))
 _ACTION = (_H.app == bindparam("of_app"), _H.action == bindparam("of_action"))
 _OF_ACTION = Prepared(_LIGHT.where(*_ACTION).order_by(_H.pk.desc()))
-_OF_ACTION_WHOLE = Prepared(select(t.history).where(*_ACTION).order_by(_H.pk.desc()))
 _OF_ONE = Prepared(
     _LIGHT.where(_H.app == bindparam("of_app"), _H.annotation_id == bindparam("annotation_id")).order_by(_H.pk)
 )
@@ -74,9 +81,19 @@ _OF_ANNOTATIONS = _LIGHT.where(
 ).order_by(_H.pk)
 
 
-def of_action(conn: Connection, app: int, action: str, *, whole: bool = False) -> list[Row[Any]]:
-    """The entries of an action, the last one first; ``whole``: with `before`."""
-    return (_OF_ACTION_WHOLE if whole else _OF_ACTION).all(conn, of_app=app, of_action=action)
+def of_action(conn: Connection, app: int, action: str) -> list[Row[Any]]:
+    """The entries of an action without `before`, the last one first."""
+    return _OF_ACTION.all(conn, of_app=app, of_action=action)
+
+
+def of_action_whole(
+    conn: Connection, app: int, action: str, *, limit: int, before: int | None = None
+) -> list[Row[Any]]:
+    """Entries of an action with `before`, the last one first; below the key ``before`` where it is given."""
+    query = select(t.history).where(_H.app == app, _H.action == action)
+    if before is not None:
+        query = query.where(_H.pk < before)
+    return list(conn.execute(query.order_by(_H.pk.desc()).limit(limit)))
 
 
 def of_annotations(conn: Connection, app: int, ids: Collection[str]) -> dict[str, list[Row[Any]]]:

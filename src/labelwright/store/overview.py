@@ -31,7 +31,7 @@ class Counts(NamedTuple):
     """What was counted over an app, or over some of its inputs."""
 
     annotations: dict[tuple[int, int], int]
-    """Status code and origin to the number of annotations."""
+    """Status code and origin to the number of annotations; without an input's own where it has no concept."""
     covered: int
     """Inputs with a label that a model gave by itself."""
     labelled: int
@@ -41,9 +41,12 @@ class Counts(NamedTuple):
 
 def _queries(where: ColumnElement[bool]) -> tuple[Any, Any, Any]:
     here = where & _a.listed
-    statuses = select(_a.status_code, _a.origin, func.count().label("n")).where(here)
-    # What is said of an input without a concept (its metadata) is no label.
+    # What is said of an input without a concept (its metadata) is no label, and nobody annotated it.
     label = select(literal_column("1")).where(_c.annotation == _a.pk).exists()
+    # Beside an OR, PostgreSQL may answer EXISTS by reading all concepts into a table first; a value is looked up.
+    one: ColumnElement[int] = literal_column("1")
+    spoken = select(one).where(_c.annotation == _a.pk).limit(one).scalar_subquery().is_not(None)
+    statuses = select(_a.status_code, _a.origin, func.count().label("n")).where(here, ~_a.input_level | spoken)
     # One row an input, which the index by input gives in order: nothing is sorted.
     inputs = select(_a.input, func.max(_is_auto()).label("auto")).where(here, _a.status_code == SUCCESS, label)
     grouped = inputs.group_by(_a.input).subquery()

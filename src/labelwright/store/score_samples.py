@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
 from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, literal_column, select
 
 from labelwright.store import tables as t
@@ -26,6 +28,7 @@ def binned(conn: Connection, concept: int, *, bins: int, newest: int) -> tuple[l
     """The scores of a concept's newest labels, counted in bins, and whether there are older ones.
 
     A score is what the model said or, where none spoke, the label's value. A person's plain yes or no has none.
+    One that equals a bin's lower edge is in that bin, as one that equals a threshold passes it.
 
     Args:
         concept: its key.
@@ -40,7 +43,10 @@ def binned(conn: Connection, concept: int, *, bins: int, newest: int) -> tuple[l
         .subquery()
     )
     score = func.coalesce(rows.c.score, rows.c.value)
-    number = _floor(conn, score * literal_column(str(float(bins)))).label("number")
+    number = _floor(conn, score * literal_column(str(float(bins))))
+    if edges := _short_of_their_bin(bins):
+        number += case((score.in_(edges), 1), else_=0)
+    number = number.label("number")
     kind = case(
         (_a.status_code != SUCCESS, literal_column("'pending'")),
         (rows.c.value > literal_column("0"), literal_column("'success'")),
@@ -61,6 +67,13 @@ def binned(conn: Connection, concept: int, *, bins: int, newest: int) -> tuple[l
         counted[key] = counted.get(key, 0) + row.n
     older = select(_c.annotation).where(_c.concept == concept).limit(1).offset(newest)
     return [Bin(*key, n) for key, n in sorted(counted.items())], conn.execute(older).first() is not None
+
+
+@lru_cache(maxsize=256)
+def _short_of_their_bin(bins: int) -> tuple[float, ...]:
+    """The bins' lower edges whose float32 falls into the bin before: the wire's 0.9 is 0.89999998."""
+    wire = [(k, float(np.float32(k / bins))) for k in range(1, bins)]
+    return tuple(edge for k, edge in wire if int(edge * bins) < k)
 
 
 def _floor(conn: Connection, value: ColumnElement[Any]) -> ColumnElement[int]:

@@ -73,9 +73,7 @@ class Snapshot:
 
     def digest(self) -> str:
         """What tells two states of an annotation apart, as far as people can change it: 32 hexadecimal digits."""
-        said = [self.user_id, self.status_code, self.origin, self.task_id, self.annotation_info, self.input]
-        text = json.dumps([*said, [[*c[:3], *c[4:]] for c in self.concepts]], sort_keys=True)
-        return hashlib.sha256(text.encode() + self.wire).hexdigest()[:32]
+        return digest(self, self, [(*c[:3], *c[4:]) for c in self.concepts])
 
     def to_json(self, *, wire: bool = True) -> dict[str, Any]:
         """As JSON, for the history; without ``wire`` it is good for being looked at alone."""
@@ -93,6 +91,22 @@ class Snapshot:
             concepts=tuple(Held(*c) for c in given["concepts"]),
         )
 
+
+def digest(of: Any, now: Any, concepts: Sequence[tuple[int, int, int, float, float | None]]) -> str:
+    """`Snapshot.digest` of an annotation that is just being changed.
+
+    Args:
+        of: has `user_id` and `input`.
+        now: has `status_code`, `origin`, `task_id`, `annotation_info` and `wire`.
+        concepts: of each its position, slot, key, value and score, by position.
+    """
+    said = [of.user_id, now.status_code, now.origin, now.task_id, now.annotation_info, of.input]
+    text = _dumps([*said, concepts])
+    return hashlib.sha256(text.encode() + now.wire).hexdigest()[:32]
+
+
+# Built once: `json.dumps` makes an encoder a call where it is told to sort.
+_dumps = json.JSONEncoder(sort_keys=True).encode
 
 _COLUMNS = (
     "pk",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from clarifai_grpc.grpc.api.resources_pb2 import BoundingBox, Concept, Data, Geo
+from clarifai_grpc.grpc.api.resources_pb2 import BoundingBox, Concept, Data, Geo, RegionInfo
 from google.protobuf.message import DecodeError
 from sqlalchemy import Connection, Row
 
@@ -46,9 +47,9 @@ def clean(data: Data, error: Error) -> Data:
             _check_geo(place.geo, error)
     for frame in made.frames:
         for region in frame.data.regions:
-            _check_box(region.region_info.bounding_box, error)
+            _check_region(region.region_info, error)
     for region in made.regions:
-        _check_box(region.region_info.bounding_box, error)
+        _check_region(region.region_info, error)
     return made
 
 
@@ -83,6 +84,15 @@ def _check_geo(geo: Geo, error: Error) -> None:
     points = [geo.geo_point, *(box.geo_point for box in geo.geo_box)]
     if not all(-180 <= p.longitude <= 180 and -90 <= p.latitude <= 90 for p in points):
         raise error("geo: legal are longitudes of -180 to 180 and latitudes of -90 to 90 degrees")
+
+
+def _check_region(info: RegionInfo, error: Error) -> None:
+    _check_box(info.bounding_box, error)
+    for point in (info.point, *info.polygon.points, *info.keypoint_locations):
+        if not (math.isfinite(point.row) and math.isfinite(point.col) and math.isfinite(point.z)):
+            raise error(
+                f"a point of a region has row {point.row:g}, column {point.col:g} and z {point.z:g}; numbers are legal"
+            )
 
 
 def _check_box(box: BoundingBox, error: Error) -> None:

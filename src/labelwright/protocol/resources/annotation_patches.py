@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,12 +37,12 @@ from labelwright.protocol.resources.annotation_messages import (
     info,
     to_struct,
 )
-from labelwright.protocol.resources.annotation_rejections import model_made, rejections
+from labelwright.protocol.resources.annotation_rejections import model_made, rejections, write_rejections
 from labelwright.protocol.resources.input_messages import SAID
 from labelwright.store import annotations as stored
 from labelwright.store import history
 from labelwright.store import tables as t
-from labelwright.store.snapshots import of
+from labelwright.store.snapshots import digest, of
 
 
 @dataclass(slots=True)
@@ -76,14 +76,13 @@ def patch(call: Call, request: service_pb2.PatchAnnotationsRequest) -> service_p
         states = _states(conn, app, given, call.user_id)
         for change, data in zip(given, patches, strict=True):
             _apply(states[change.id], change, data, request.action)
-        gone = _write(conn, app, states.values(), call.user_id, delete_empty=_deletes(request))
-        history.remember(
-            conn,
-            app.pk,
-            [(of(s.row, s.concepts), history.DELETE if s.row.pk in gone else history.PATCH) for s in states.values()],
-            action=call.req_id,
-            user_id=call.user_id,
-        )
+        gone, results = _write(conn, app, states.values(), call.user_id, delete_empty=_deletes(request))
+        was = [
+            (of(s.row, s.concepts), history.DELETE if s.row.pk in gone else history.PATCH, results[s.row.pk])
+            for s in states.values()
+            if s.row.pk in results
+        ]
+        history.remember(conn, app.pk, was, action=call.req_id, user_id=call.user_id)
         left = {row.id: row for row in stored.by_pks(conn, [s.row.pk for s in states.values()])}
         made = {a.id: a for a in all_to_wire(conn, app, list(left.values()))}
     return service_pb2.MultiAnnotationResponse(
@@ -142,18 +141,26 @@ def _apply(state: State, change: Annotation, data: Data, action: str) -> None:
         state.info = patched_struct(state.info, change.annotation_info, action)
 
 
-def _write(conn: Connection, app: Row[Any], states: Any, user_id: str, *, delete_empty: bool) -> set[int]:
-    """Write the annotations as they are now; returns the keys of those that were deleted."""
+def _write(
+    conn: Connection, app: Row[Any], states: Iterable[State], user_id: str, *, delete_empty: bool
+) -> tuple[set[int], dict[int, dict[str, Any]]]:
+    """Write the annotations as they are now.
+
+    Returns:
+        The keys of those that were deleted; and of each that is another by now, what undoing asks for, by its key.
+    """
     known = register(conn, app, [s.data for s in states])
     gone: set[int] = set()
-    changes, rejected = [], []
+    changes: list[stored.Change] = []
+    rejected: dict[int, list[stored.Rejection]] = {}
+    digests: dict[int, dict[str, Any]] = {}
     for state in states:
         row = state.row
         scores = {(c.slot, c.concept): c.score for c in state.concepts}
         wire, concepts = to_rows(state.data, known, scores)
         kept = {(c.slot, c.concept) for c in concepts}
         denied = state.status_code == REVIEW_DENIED != row.status_code
-        rejected += rejections(
+        rejected[row.pk] = rejections(
             row,
             [c for c in state.concepts if denied or (c.slot, c.concept) not in kept],
             user_id,
@@ -161,20 +168,39 @@ def _write(conn: Connection, app: Row[Any], states: Any, user_id: str, *, delete
         empty = is_empty(state.data)
         if empty and delete_empty and not row.input_level:
             gone.add(row.pk)
+            digests[row.pk] = {}
             continue
-        changes.append(
-            stored.Change(
-                pk=row.pk,
-                status_code=state.status_code,
-                origin=t.CONFIRMED if model_made(row) else row.origin,
-                listed=not (row.input_level and empty),
-                task_id=state.task_id,
-                annotation_info=info(state.info),
-                wire=wire,
-                concepts=concepts,
-            )
+        change = stored.Change(
+            pk=row.pk,
+            status_code=state.status_code,
+            origin=t.CONFIRMED if model_made(row) else row.origin,
+            listed=not (row.input_level and empty),
+            task_id=state.task_id,
+            annotation_info=info(state.info),
+            wire=wire,
+            concepts=concepts,
         )
+        changes.append(change)
+        if _differs(state, change):
+            said = [(i, c.slot, c.concept, c.value, c.score) for i, c in enumerate(concepts)]
+            digests[row.pk] = {"digest": digest(row, change, said)}
     stored.change(conn, changes)
     stored.remove(conn, gone)
-    stored.reject(conn, rejected)
-    return gone
+    written = write_rejections(conn, rejected)
+    return gone, {pk: {**made, **written[pk]} for pk, made in digests.items()}
+
+
+def _differs(state: State, change: stored.Change) -> bool:
+    """Whether a patch made anything of an annotation; one that was sent twice makes nothing of it the second time."""
+    row = state.row
+    if not row.touched or bytes(row.wire) != change.wire or len(state.concepts) != len(change.concepts):
+        return True
+    if any(
+        (a.position, a.slot, a.concept, a.value, a.score) != (i, b.slot, b.concept, b.value, b.score)
+        for i, (a, b) in enumerate(zip(state.concepts, change.concepts, strict=True))
+    ):
+        return True
+    return any(getattr(row, name) != getattr(change, name) for name in _PLAIN)
+
+
+_PLAIN = ("status_code", "origin", "listed", "task_id", "annotation_info")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
+from labelwright.store import annotations as stored
 from labelwright.store import tables as t
 from labelwright.store.annotations import Rejection
 
@@ -34,3 +35,9 @@ def rejections(row: Row[Any], concepts: Iterable[Row[Any]], user_id: str) -> lis
         for c in concepts
         if c.score is not None or row.origin == t.MODEL
     ]
+
+
+def write_rejections(conn: Connection, of: Mapping[int, Sequence[Rejection]]) -> dict[int, dict[str, Any]]:
+    """Remember rejections, given by the key of their annotation; returns what undoing asks for, by it too."""
+    pks = iter(stored.reject(conn, [r for some in of.values() for r in some]))
+    return {pk: {"rejections": [next(pks) for _ in some]} if some else {} for pk, some in of.items()}

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 from labelwright.errors import AnnotationPermissionDenied, InvalidRequest
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.resources.annotation_messages import REVIEW_DENIED, check_status
-from labelwright.protocol.resources.annotation_rejections import model_made, rejections
+from labelwright.protocol.resources.annotation_rejections import model_made, rejections, write_rejections
 from labelwright.protocol.wire import MAX_PER_PAGE
 from labelwright.store import annotation_lists, history
 from labelwright.store import annotations as stored
@@ -74,12 +74,16 @@ def _change(
     if not rows:
         return {}
     concepts = stored.concepts_of(conn, [row.pk for row in rows])
+    rejected: dict[int, dict[str, Any]] = {}
     if code == REVIEW_DENIED:
-        by_model = [row for row in rows if model_made(row)]
-        stored.reject(conn, [r for row in by_model for r in rejections(row, concepts[row.pk], call.user_id)])
+        rejected = write_rejections(
+            conn, {row.pk: rejections(row, concepts[row.pk], call.user_id) for row in rows if model_made(row)}
+        )
     stored.change_status(conn, [row.pk for row in rows], code)
     # Without their data, which stays: masks of a thousand annotations are large.
-    was = [(of(row, concepts[row.pk]), history.PATCH) for row in rows]
+    was = [
+        (of(row, concepts[row.pk]), history.PATCH, {"status_code": code, **rejected.get(row.pk, {})}) for row in rows
+    ]
     history.remember(conn, app.pk, was, action=call.req_id, user_id=call.user_id, wire=False)
     counts: dict[str, int] = {}
     for row in rows:

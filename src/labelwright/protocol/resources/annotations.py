@@ -12,7 +12,7 @@ from labelwright.errors import AnnotationInvalidArgument, AnnotationPermissionDe
 from labelwright.protocol.dispatch import Call, serves
 from labelwright.protocol.resources import annotation_patches, annotation_posts
 from labelwright.protocol.resources.annotation_messages import MAX_ANNOTATIONS, all_to_wire
-from labelwright.protocol.resources.annotation_rejections import model_made, rejections
+from labelwright.protocol.resources.annotation_rejections import rejections, write_rejections
 from labelwright.protocol.wire import MAX_PER_PAGE, offset_limit
 from labelwright.store import annotation_lists, history, inputs
 from labelwright.store import annotations as stored
@@ -127,11 +127,7 @@ def _delete(call: Call, conn: Connection, app: Row[Any], rows: list[Row[Any]]) -
             "PatchInputs or PatchAnnotations with the action remove takes from it what it holds"
         )
     concepts = stored.concepts_of(conn, [row.pk for row in rows])
-    rejected = []
-    for row in rows:
-        if model_made(row):
-            rejected += rejections(row, concepts[row.pk], user_id)
+    rejected = write_rejections(conn, {row.pk: rejections(row, concepts[row.pk], user_id) for row in rows})
     stored.remove(conn, [row.pk for row in rows])
-    stored.reject(conn, rejected)
-    was = [(of(row, concepts[row.pk]), history.DELETE) for row in rows]
+    was = [(of(row, concepts[row.pk]), history.DELETE, rejected[row.pk]) for row in rows]
     history.remember(conn, app.pk, was, action=call.req_id, user_id=user_id)

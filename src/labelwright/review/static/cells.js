@@ -55,8 +55,21 @@ export function cell(entry) {
   const element = h("div", { class: "rv-cell", role: "option", tabindex: "-1", "aria-selected": "false" });
   const score = h("span", { class: "rv-cell-score", "aria-hidden": "true" }, typeof entry.item.score === "number" ? entry.item.score.toFixed(2) : "–");
   element.append(content(entry), score);
-  if (!entry.crop) entry.onCrop = () => element.firstChild.replaceWith(content(entry));
+  if (entry.crop) around(element, entry.crop);
+  else {
+    entry.onCrop = () => {
+      element.firstChild.replaceWith(content(entry));
+      around(element, entry.crop);
+    };
+  }
   return element;
+}
+
+/** Say how much of the cell an image that is not square leaves free on each side: what is written on it stands in it. */
+function around(element, { width, height }) {
+  const free = (side) => `${(50 * (1 - side / Math.max(width, height))).toFixed(2)}%`;
+  element.style.setProperty("--free-x", free(width));
+  element.style.setProperty("--free-y", free(height));
 }
 
 function content(entry) {

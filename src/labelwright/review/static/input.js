@@ -15,13 +15,11 @@ import {
   loadInput,
   loadModels,
   newId,
-  putBack,
   remove,
   rename,
   reshape,
-  restore,
   takeOut,
-  undoVerdict,
+  undoAction,
 } from "./input_calls.js";
 import { aboutInput, stateChip } from "./input_about.js";
 import { labelList } from "./label_list.js";
@@ -35,7 +33,6 @@ import { codeUnits } from "./text_ranges.js";
 
 const WORKING = new Set([30001, 30003]); // waits, is worked on: labels may come any moment
 const LOOK_AGAIN = 1500;
-const VERDICTS = new Set(["accept", "reject", "relabel", "flag"]);
 
 const at = (id) => document.getElementById(id);
 const inputId = at("main").dataset.input;
@@ -60,19 +57,14 @@ const list = labelList(at("one-labels"), {
   excerpt: (label) => excerpt(label),
 });
 const history = mountHistory(at("one-history"), {
-  get: async (params) => {
-    const page = await get("history", params);
-    // Verdicts alone can be undone by the server; what is changed here is undone by the page that changed it.
-    for (const entry of page.entries) if (!VERDICTS.has(entry.kind)) entry.action = "";
-    return page;
-  },
+  get: (params) => get("history", params),
   undo: async (entry) => {
     try {
-      await undoVerdict(entry.action);
-      await reload();
+      await undoAction(entry.action);
     } catch (error) {
       failed(error);
     }
+    await reload().catch(failed);
   },
   me,
 });
@@ -288,16 +280,11 @@ async function onChange({ type, id, box }) {
 }
 
 function reshaped(label, box) {
-  const before = { ...label.region.region_info.bounding_box };
   const changed = copy(label.annotation);
   const region = regionIn(changed, label);
   region.region_info.bounding_box = boundingBox(box);
   guess(changed);
-  edits.add(fill(t.media.edit_box, { name: nameOf(label.concept) }), async () => {
-    await reshape(label, box);
-    const { top_row: top = 0, left_col: left = 0, bottom_row: bottom = 0, right_col: right = 0 } = before;
-    return () => reshape(label, { top, left, bottom, right });
-  });
+  edits.add(fill(t.media.edit_box, { name: nameOf(label.concept) }), () => reshape(label, box));
 }
 
 function regionIn(annotation, label) {
@@ -315,10 +302,7 @@ function removeSpot(label) {
   }
   annotations.delete(annotation.id);
   render();
-  edits.add(fill(t.media.edit_remove, { name: nameOf(label.concept) }), async () => {
-    await remove(annotation);
-    return () => restore(annotation);
-  });
+  edits.add(fill(t.media.edit_remove, { name: nameOf(label.concept) }), () => remove(annotation));
 }
 
 /** Remove one concept; the annotation too, where that was all it said. */
@@ -332,10 +316,7 @@ function removeLabel(label) {
   const place = label.region ? regionIn(changed, label).data : changed.data;
   if (place.concepts) place.concepts = place.concepts.filter((each) => each.id !== label.concept?.id);
   guess(changed);
-  edits.add(fill(t.media.edit_remove, { name: nameOf(label.concept) }), async () => {
-    await takeOut(label);
-    return () => putBack(annotation);
-  });
+  edits.add(fill(t.media.edit_remove, { name: nameOf(label.concept) }), () => takeOut(label));
 }
 
 async function relabel(label) {
@@ -352,10 +333,7 @@ async function relabel(label) {
   const place = label.region ? (regionIn(changed, label).data ??= {}) : changed.data;
   place.concepts = [...said(concept), ...(place.concepts ?? []).filter((each) => each.id !== label.concept?.id)];
   guess(changed);
-  edits.add(fill(t.media.edit_relabel, { name: nameOf(concept) }), async () => {
-    await rename(label, concept);
-    return () => putBack(label.annotation);
-  });
+  edits.add(fill(t.media.edit_relabel, { name: nameOf(concept) }), () => rename(label, concept));
 }
 
 function verdict(label, what, concept = null) {
@@ -370,7 +348,7 @@ function verdict(label, what, concept = null) {
   const given = concept && (concept.fresh ? { name: concept.name } : { id: concept.id });
   edits.add(fill(words, { name: nameOf(concept ?? label.concept) }), async () => {
     const done = await decide(label, what, given);
-    if (!done.gone) return () => undoVerdict(done.action);
+    if (!done.gone) return () => undoAction(done.action);
     toast(done.by ? fill(t.media.gone_by, { name: done.by }) : t.media.gone);
     return null;
   });

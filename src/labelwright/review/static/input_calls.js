@@ -53,11 +53,6 @@ export async function loadModels() {
 
 const only = (reply) => reply.annotations?.[0];
 
-/** What may be sent back of an annotation that was read. */
-function sendable({ id, input_id, data, annotation_info, status, task_id }) {
-  return { id, input_id, data, annotation_info, status: { code: status?.code ?? 24150 }, task_id };
-}
-
 /** Make an annotation under an id of our own, so that one whose answer was lost is not made twice. */
 export async function create(annotation) {
   try {
@@ -73,21 +68,55 @@ async function read({ id, input_id: input }) {
   return (await v2(`inputs/${segment(input)}/annotations/${segment(id)}`)).annotation;
 }
 
-export async function remove(annotation) {
-  const path = `inputs/${segment(annotation.input_id)}/annotations/${segment(annotation.id)}`;
+// Annotations of which an answer was lost: what we sent may have been done, under an id that we never learned.
+const unanswered = new Set();
+
+async function change({ id }, path, options) {
   try {
-    await v2(path, { method: "DELETE" });
+    return (await v2(path, options)).status.req_id;
   } catch (error) {
-    // Gone already: that is what was wanted.
-    if (error.http !== 404) throw error;
+    if (error.offline) unanswered.add(id);
+    throw error;
   }
 }
 
-/** Make an annotation again that was deleted, as far as the API lets us say. */
-export const restore = (annotation) => create(sendable(annotation));
+/** Delete an annotation; gives what undoes it. */
+export async function remove(annotation) {
+  const path = `inputs/${segment(annotation.input_id)}/annotations/${segment(annotation.id)}`;
+  try {
+    return undoing(annotation, await change(annotation, path, { method: "DELETE" }));
+  } catch (error) {
+    // Gone already: that is what was wanted.
+    if (error.http !== 404) throw error;
+    return undoing(annotation, "");
+  }
+}
 
+/** Change an annotation; gives what undoes it. */
 async function patch(action, annotation) {
-  return only(await v2("annotations", { method: "PATCH", body: { action, annotations: [annotation] } }));
+  const body = { action, annotations: [annotation] };
+  return undoing(annotation, await change(annotation, "annotations", { method: "PATCH", body }));
+}
+
+/** What undoes a change of ours, whose action is the id of the call that made it; "" where another made it. */
+function undoing(annotation, action) {
+  return async () => {
+    try {
+      if (action) return await undoAction(action);
+    } catch (error) {
+      if (error.http !== 404) throw error;
+    }
+    // The call changed nothing, so that there is nothing to undo; or one before it did, whose answer was lost.
+    if (unanswered.has(annotation.id)) action = await lastOf(annotation);
+    if (action && unanswered.delete(annotation.id)) await undoAction(action);
+    return undefined;
+  };
+}
+
+/** My last change of an annotation that stands; "" where there is none. */
+async function lastOf({ id }) {
+  const { entries } = await get("history", { annotation: id, user: "me", n: 20 });
+  return entries.find((entry) => !entry.undone_at && entry.annotation_id === id)?.action ?? "";
 }
 
 /** The data that names one place of an annotation, with what is said of it. */
@@ -97,13 +126,13 @@ function inPlace(label, region) {
   return { frames: [{ id: label.frame.id, data: { regions: [region] } }] };
 }
 
-/** Give a region another box. */
+/** Give a region another box; gives what undoes it. */
 export function reshape(label, box) {
   const region = { id: label.region.id, region_info: { bounding_box: boundingBox(box) } };
   return patch("merge", { id: label.annotation.id, input_id: label.annotation.input_id, data: inPlace(label, region) });
 }
 
-/** Put another concept in the place of a label's own; the concepts beside it stay. */
+/** Put another concept in the place of a label's own; the concepts beside it stay. Gives what undoes it. */
 export async function rename(label, concept) {
   const { annotation } = label;
   const id = { id: annotation.id, input_id: annotation.input_id };
@@ -114,20 +143,21 @@ export async function rename(label, concept) {
   };
   const merged = await patch("merge", { ...id, data: data([named]) });
   if (!label.concept || label.concept.id === concept.id) return merged;
-  return patch("remove", { ...id, data: data([{ id: label.concept.id }]) });
+  const removed = await patch("remove", { ...id, data: data([{ id: label.concept.id }]) });
+  let half = false;
+  return async () => {
+    if (!half) await removed();
+    half = true;
+    await merged();
+  };
 }
 
-/** Take one concept out of an annotation that stays. */
+/** Take one concept out of an annotation that stays; gives what undoes it. */
 export function takeOut(label) {
   const { annotation, concept } = label;
   const concepts = [{ id: concept.id }];
   const region = label.region ? { id: label.region.id, data: { concepts } } : { concepts };
   return patch("remove", { id: annotation.id, input_id: annotation.input_id, data: inPlace(label, region) });
-}
-
-/** Let an annotation be as it was, its data and its status. */
-export function putBack(annotation) {
-  return patch("overwrite", sendable(annotation));
 }
 
 /**
@@ -150,8 +180,10 @@ export async function decide(label, verdict, newConcept) {
   return { gone: true, by: "" };
 }
 
-export function undoVerdict(action) {
-  return post("review/undo", { tab, action });
+/** Undo an action: verdicts, or a call that patched or deleted annotations. Throws where somebody has changed it since. */
+export async function undoAction(action) {
+  const { kept } = await post("review/undo", { tab, action });
+  if (kept?.length) throw new Error(kept[0].why);
 }
 
 /** Hold nothing for this page any longer: what comes back by an undo is held for who asked for it. */
