@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from labelwright.ids import new_id
 from labelwright.protocol.dispatch import Server, call_of
-from labelwright.store import annotations, concepts, runs
+from labelwright.store import annotations as annotation_rows
+from labelwright.store import concepts, runs
 from labelwright.store import tables as t
 from labelwright.store.annotations import NewAnnotation, NewConcept
 
@@ -73,7 +74,7 @@ def predicted(
             run=run,
             **fields,
         )
-        return annotations.add(conn, app, [made])[0]
+        return annotation_rows.add(conn, app, [made])[0]
 
 
 def verdict(item: str, concept_id: str, what: str = "accept", **more: Any) -> Given:

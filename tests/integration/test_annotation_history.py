@@ -20,7 +20,8 @@ Client = Any
 
 
 def history(me: Reviewer, **given: Any) -> list[dict[str, Any]]:
-    return me.call(annotation_history.history, "ListAnnotations", **given)["entries"]
+    found: list[dict[str, Any]] = me.call(annotation_history.history, "ListAnnotations", **given)["entries"]
+    return found
 
 
 def test_a_verdict_and_its_undoing(client: Client) -> None:

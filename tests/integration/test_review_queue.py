@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from labelwright.ids import new_id
 from labelwright.protocol import review_queue, verdicts
 from labelwright.store import review_items
 from labelwright.store import tables as t
+from labelwright.store.engine import now
 from tests.integration.some_people import another, share
 from tests.integration.some_reviews import FLAGGED, SUCCESS, Reviewer, add_inputs, predicted, scanned, verdict, waiting
 
@@ -57,7 +59,8 @@ def test_the_order_goes_on_from_page_to_page(client: Client) -> None:
     values = [round(0.005 * i, 3) for i in range(60)] + [0.5] * 30
     many(client, values)
     me = Reviewer(client)
-    for order, key in (("uncertain", lambda v: abs(v - 0.5)), ("confident", lambda v: -v)):
+    orders: dict[str, Callable[[float], float]] = {"uncertain": lambda v: abs(v - 0.5), "confident": lambda v: -v}
+    for order, key in orders.items():
         found: list[float] = []
         seen: list[str] = []
         while items := me.call(review_queue.take, mode="grid", n=7, order=order, exclude=seen)["items"]:
@@ -155,7 +158,7 @@ def test_nobody_gets_what_another_holds(client: Client) -> None:
 def test_leases_end(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     items = many(client, [0.5, 0.51, 0.52])
     me, they = Reviewer(client), Reviewer(client, tab="other")
-    at = review_queue.now()
+    at = now()
     monkeypatch.setattr(review_queue, "now", lambda: at)
     me.call(review_queue.take, mode="grid", n=3)
     monkeypatch.setattr(review_queue, "now", lambda: at + review_items.LEASE - 1)
