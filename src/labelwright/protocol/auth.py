@@ -105,7 +105,7 @@ class Authenticator:
 
     def __init__(self, store: Store, per_minute: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
-        self._found: OrderedDict[bytes, tuple[float, Row[Any]]] = OrderedDict()
+        self._found: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
         self._changes = 0
         self._lock = threading.Lock()
         self._rate = Rate(per_minute, clock)
@@ -149,10 +149,10 @@ class Authenticator:
             KeyNotFound: as `caller`; or the session's key has been deleted.
         """
         kind, token = _credentials(metadata)
-        key = self._key_of_session(token) if kind == "session" else self._key(token)
-        if key.expires_at is not None and key.expires_at <= now():
+        caller = self._holder_of_session(token) if kind == "session" else self._holder_of_key(token)
+        if caller.expires_at is not None and caller.expires_at <= now():
             raise KeyInvalid("the key has expired")
-        return Caller(key.user_id, Rights.of(key.scopes, key.endpoints), key.id, key.app, key.expires_at)
+        return caller
 
     def open_session(self, token: str) -> Session:
         """A new session of the key with this token.
@@ -169,25 +169,25 @@ class Authenticator:
             self._changes += 1
             self._found.clear()
 
-    def _key(self, token: str) -> Row[Any]:
-        key = self._looked_up(users.token_hash(token), lambda conn: users.find_key(conn, token))
-        if key is None:
+    def _holder_of_key(self, token: str) -> Caller:
+        caller = self._looked_up(users.token_hash(token), lambda conn: users.find_key(conn, token))
+        if caller is None:
             if _TOKEN.match(token):
                 raise KeyNotFound(
                     "nobody has this key: it may be deleted, or another server's; labelwright keys create makes one"
                 )
             raise KeyInvalid("Invalid format of key.")
-        return key
+        return caller
 
-    def _key_of_session(self, value: str) -> Row[Any]:
+    def _holder_of_session(self, value: str) -> Caller:
         session = self.sessions.read(value)
         # No hash looks like this: one has 32 bytes, and no word before them.
-        key = self._looked_up(b"session of " + session.key.encode(), lambda conn: users.key_by_id(conn, session.key))
-        if key is None:
+        caller = self._looked_up(b"session of " + session.key.encode(), lambda conn: users.key_by_id(conn, session.key))
+        if caller is None:
             raise KeyNotFound("the key of this session has been deleted; sign in with another")
-        return key
+        return caller
 
-    def _looked_up(self, name: bytes, look: Callable[[Connection], Row[Any] | None]) -> Row[Any] | None:
+    def _looked_up(self, name: bytes, look: Callable[[Connection], Row[Any] | None]) -> Caller | None:
         with self._lock:
             known, changes = self._found.get(name), self._changes
         if known is not None and known[0] > time.monotonic():
@@ -196,14 +196,15 @@ class Authenticator:
             key = look(conn)
         if key is None:
             return None
+        caller = Caller(key.user_id, Rights.of(key.scopes, key.endpoints), key.id, key.app, key.expires_at)
         with self._lock:
             if changes != self._changes:
                 # It may have been read before the change: what it was then must not be remembered.
-                return key
-            self._found[name] = time.monotonic() + REMEMBERED, key
+                return caller
+            self._found[name] = time.monotonic() + REMEMBERED, caller
             while len(self._found) > _KEPT:
                 self._found.popitem(last=False)
-        return key
+        return caller
 
 
 def _credentials(metadata: Mapping[str, str]) -> tuple[str, str]:
