@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +10,8 @@ from starlette.routing import BaseRoute, Route
 from labelwright.errors import LabelwrightError
 from labelwright.protocol import annotation_history, overview, review_queue, runs_of_app, verdicts
 from labelwright.protocol.dispatch import TURNS, Server
+from labelwright.protocol.pool import PatientPool
+from labelwright.protocol.server import CORE
 from labelwright.review.endpoint import Function, as_json, endpoint
 
 PREFIX = "/ui/api/{user}/{app}"
@@ -42,7 +42,7 @@ SHOWS = {
 
 def routes(server: Server) -> list[BaseRoute]:
     """The routes of the table, and ``GET /ui/session``."""
-    pool = ThreadPoolExecutor(2 * TURNS, thread_name_prefix="pages")
+    pool = PatientPool(CORE, 2 * TURNS, thread_name_prefix="pages")
     made: list[BaseRoute] = [
         endpoint(server, pool, verb, f"{PREFIX}/{path}", rpc, function, SHOWS.get(path, ()))
         for verb, path, function, rpc in TABLE
