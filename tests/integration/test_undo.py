@@ -10,10 +10,8 @@ from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import Annotation, Concept, Data, Region
 from clarifai_grpc.grpc.api.status import status_pb2
 from google.protobuf.struct_pb2 import Struct
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from hypothesis.stateful import run_state_machine_as_test as run_machine
 from sqlalchemy import delete, select
 
 from labelwright.annotator.undo import undo as undo_run
@@ -23,6 +21,7 @@ from labelwright.protocol import review_queue, verdicts
 from labelwright.protocol.dispatch import dispatch
 from labelwright.protocol.methods import methods
 from labelwright.store import tables as t
+from tests.integration.some_machines import run_machine
 from tests.integration.some_people import another, share
 from tests.integration.some_reviews import (
     PENDING,
@@ -362,15 +361,4 @@ def test_undoing_everything_restores_everything(client: Client) -> None:
     guest = another(client)
     share(client, guest, *REVIEWER)
 
-    class Here(Undoing):
-        pass
-
-    Here.client, Here.tokens = client, (client.token, guest.token)
-    few = settings(
-        max_examples=30,
-        stateful_step_count=14,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.explicit, Phase.generate],
-    )
-    run_machine(Here, settings=few)
+    run_machine(Undoing, client, (client.token, guest.token), examples=30, steps=14)

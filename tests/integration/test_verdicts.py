@@ -9,7 +9,6 @@ import pytest
 from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.resources_pb2 import Annotation, Concept, Data, Frame, FrameInfo, Region, UserAppIDSet
 from clarifai_grpc.grpc.api.status import status_pb2
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -17,7 +16,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from sqlalchemy import delete, select, update
 
@@ -33,6 +31,7 @@ from labelwright.errors import (
 from labelwright.ids import new_id
 from labelwright.protocol import review_queue, verdicts
 from labelwright.store import tables as t
+from tests.integration.some_machines import run_machine
 from tests.integration.some_people import another, owner_of, share
 from tests.integration.some_reviews import (
     FLAGGED,
@@ -575,18 +574,7 @@ def test_undoing_everything_restores_everything(client: Client) -> None:
     guest = another(client)
     share(client, guest, *REVIEWER)
 
-    class Here(Reviewing):
-        pass
-
-    Here.client, Here.tokens = client, (client.token, guest.token)
-    few = settings(
-        max_examples=25,
-        stateful_step_count=12,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.explicit, Phase.generate],
-    )
-    run_state_machine_as_test(Here, settings=few)
+    run_machine(Reviewing, client, (client.token, guest.token), examples=25, steps=12)
 
 
 def test_two_people_decide_the_same_at_once(client: Client) -> None:

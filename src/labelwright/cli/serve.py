@@ -34,6 +34,7 @@ from labelwright.protocol.frontdoor import Upstream
 from labelwright.protocol.http import build_app
 from labelwright.protocol.listeners import format_address
 from labelwright.protocol.loop import EdgeLoop
+from labelwright.protocol.public_address import reached
 from labelwright.protocol.public_app import seed
 from labelwright.review.routes import routes as review_routes
 from labelwright.review.routes import with_sessions
@@ -266,7 +267,7 @@ def _banner(
         lines += [f"  access token    {token}", "                  (shown this once; only its hash is stored)"]
     address = opened["listen"] or opened["grpc"]
     if token is not None and address:
-        host, port = _reached(address)
+        host, port = reached(address)
         # A token that the environment gave is not repeated here: what is printed may end in a log.
         chosen = settings.pat is not None
         more, key = ("; import os", """"Key " + os.environ["LABELWRIGHT_PAT"]""") if chosen else ("", f'"Key {token}"')
@@ -296,14 +297,8 @@ def _channel(host: str, port: int, certificate: tls.Certificate | None) -> str:
     return f'ClarifaiChannel.get_grpc_channel(base="{format_address((certificate.host(host), port))}"{trust})'
 
 
-def _reached(address: str) -> tuple[str, int]:
-    """Where to connect to for an address that is listened on."""
-    host, port = config.parse_address(address)
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104 (not where to bind)
-
-
 def _curl(address: str, token: str, certificate: tls.Certificate | None) -> str:
-    host, port = _reached(address)
+    host, port = reached(address)
     scheme, trust = "http", ""
     if certificate is not None:
         scheme, host, roots = "https", certificate.host(host), certificate.roots()

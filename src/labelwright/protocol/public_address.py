@@ -18,6 +18,12 @@ _AUTHORITY = re.compile(
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (where to connect to, not where to bind)
 
 
+def reached(address: str) -> tuple[str, int]:
+    """The host and port to connect to for an address that is listened on."""
+    host, port = config.parse_address(address)
+    return _ANY.get(host, host), port
+
+
 def base_url(settings: Settings, metadata: Mapping[str, str]) -> str:
     """What addresses of media begin with, such as ``http://127.0.0.1:8080``; "" where the server speaks no HTTP.
 
@@ -39,8 +45,8 @@ def base_url(settings: Settings, metadata: Mapping[str, str]) -> str:
 def _address(scheme: str, speaks_http: str, grpc: str | None, authority: str) -> str:
     named = _AUTHORITY.fullmatch(authority)
     if named is None or int(named["port"] or 0) > 65535:
-        host, port = config.parse_address(speaks_http)
-        return f"{scheme}://{format_address((_ANY.get(host, host), port))}" if port else ""
+        host, port = reached(speaks_http)
+        return f"{scheme}://{format_address((host, port))}" if port else ""
     if grpc is not None and grpc != speaks_http:
         direct, port = config.parse_address(grpc)[1], config.parse_address(speaks_http)[1]
         if direct and port and named["port"] == str(direct):
