@@ -31,6 +31,12 @@ export function csrf() {
 }
 let token = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
+/** Send what no answer is waited for, since the page is being left: with the CSRF token in the body. */
+export function beacon(path, body) {
+  const text = JSON.stringify({ ...body, csrf: csrf() });
+  return navigator.sendBeacon(uiPath(path), new Blob([text], { type: "application/json" }));
+}
+
 const segment = encodeURIComponent;
 
 /** The beginning of the paths of an app's pages: appPath("review") is /apps/…/…/review. */

@@ -1,6 +1,6 @@
 // The grid: many items of one concept side by side, marked first, committed then.
 import { announce, clear, fill, h } from "./dom.js";
-import { appPath, csrf, get, me, post, uiPath, where } from "./api.js";
+import { appPath, beacon, get, me, post, where } from "./api.js";
 import { failed, toast } from "./toast.js";
 import { cell, dressCell, prepareCell } from "./cells.js";
 import { mountFilters, readFilters } from "./filters.js";
@@ -31,7 +31,7 @@ const net = mountNet($("rv-net"), { scope: `${me}/${where.user}/${where.app}`, t
 const queue = createQueue({
   post, tab, mode: "grid", filters: filters.filter, // The next page is taken when this one is being decided, not before: what lies ready here, nobody else is given.
   ahead: () => (shown.length && !marks.size && !waiting ? 0 : size), prepare: prepareCell,
-  beacon: (path, body) => navigator.sendBeacon(uiPath(path), new Blob([JSON.stringify({ ...body, csrf: csrf() })], { type: "application/json" })),
+  beacon,
   busy: () => net.outbox.items(),
   onChange: arrived,
 });

@@ -1,6 +1,6 @@
 // What the input's page asks of the server, and how each change is taken back.
 
-import { csrf, get, post, uiPath, v2 } from "./api.js";
+import { beacon, get, post, v2 } from "./api.js";
 import { boundingBox, labelsOf } from "./labels.js";
 
 const PAGE = 1000;
@@ -188,7 +188,7 @@ export async function undoAction(action) {
 
 /** Hold nothing for this page any longer: what comes back by an undo is held for who asked for it. */
 export function letGo() {
-  navigator.sendBeacon(uiPath("review/release"), JSON.stringify({ tab, csrf: csrf() }));
+  beacon("review/release", { tab });
 }
 
 /** The label that stands in the place of another one in a newer state of its annotation; null where it is gone. */

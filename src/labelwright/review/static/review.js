@@ -1,6 +1,6 @@
 // The single page: one item, one question, one key.
 import { announce, clear, fill, h } from "./dom.js";
-import { csrf, get, me, post, uiPath, v2, where, appPath } from "./api.js";
+import { beacon, get, me, post, v2, where, appPath } from "./api.js";
 import { failed, toast } from "./toast.js";
 import { mountExhibit, placeText, prepare } from "./exhibit.js";
 import { mountFilters, readFilters } from "./filters.js";
@@ -28,7 +28,7 @@ const filters = mountFilters($("rv-filters"), { filter: readFilters(location.sea
 const net = mountNet($("rv-net"), { scope: `${me}/${where.user}/${where.app}`, tab, onReply: answered, onRefused: refused, onSent: () => progress.refresh() });
 const queue = createQueue({
   post, tab, mode: "single", filters: filters.filter, ahead: AHEAD, prepare,
-  beacon: (path, body) => navigator.sendBeacon(uiPath(path), new Blob([JSON.stringify({ ...body, csrf: csrf() })], { type: "application/json" })),
+  beacon,
   busy: () => net.outbox.items(),
   onChange: arrived,
 });
