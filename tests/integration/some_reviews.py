@@ -103,7 +103,7 @@ def waiting(client: Any) -> list[tuple[Any, ...]]:
     """All that waits, less the random order and who holds it."""
     with client.server.store.read() as conn:
         rows = conn.execute(select(t.review_items).order_by(t.review_items.c.annotation, t.review_items.c.position))
-        left_out = {"shuffle", "held_by", "held_until"}
+        left_out = {"held_by", "held_until"}
         return [tuple(v for k, v in row._mapping.items() if k not in left_out) for row in rows]
 
 

@@ -70,6 +70,26 @@ def test_the_order_goes_on_from_page_to_page(client: Client) -> None:
         assert [key(v) for v in found] == sorted(key(v) for v in values)
 
 
+@pytest.mark.parametrize("mode", ["single", "grid"])
+def test_the_random_order_of_many_gives_each_once(client: Client, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review_items, "FEW", 10)
+    monkeypatch.setattr(review_items, "WINDOW", 4)
+    mine = many(client, [0.5] * 150)
+    many(client, [0.5] * 50, "cat")
+    me, other = Reviewer(client), Reviewer(client, tab="other")
+    given = {"mode": mode, "order": "random", "concept": "dog"}
+    first = taken(me.call(review_queue.take, n=20, **given))
+    assert len(set(first)) == 20
+    # Neither the oldest nor the newest twenty: the chance of either is one in 10^26.
+    assert sorted(first) not in (sorted(mine[:20]), sorted(mine[-20:]))
+    assert sorted(taken(me.call(review_queue.take, n=20, **given))) == sorted(first)
+    theirs = taken(other.call(review_queue.take, n=50, **given))
+    assert not set(theirs) & set(first)
+    rest = taken(me.call(review_queue.take, n=150, exclude=first, **given))
+    assert sorted(first + theirs + rest) == sorted(mine)
+    assert not other.call(review_queue.take, n=1, exclude=theirs, **given)["items"]
+
+
 def test_filters(client: Client) -> None:
     dogs = many(client, [0.2, 0.4, 0.6])
     cats = many(client, [0.3, 0.5], "cat", model_version_id="other")

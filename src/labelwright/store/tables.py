@@ -430,8 +430,6 @@ review_items = Table(
     Column("status_code", Integer, nullable=False),
     # What the model said, or the value where no model spoke.
     Column("score", Double, nullable=False),
-    # A random number, for an order that nobody can foresee.
-    Column("shuffle", Integer, nullable=False),
     Column("model_version_id", Text, nullable=False, server_default=""),
     Column("run", Big, nullable=True),
     # Who looks at it, and until when (microseconds) nobody else is given it.
@@ -445,8 +443,6 @@ review_items = Table(
     ),
     Index("ix_review_items_score", "app", "status_code", "score"),
     Index("ix_review_items_concept", "app", "status_code", "concept", "score"),
-    Index("ix_review_items_shuffle", "app", "status_code", "shuffle"),
-    Index("ix_review_items_input", "input"),
     Index(
         "ix_review_items_held",
         "held_by",
