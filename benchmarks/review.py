@@ -1,13 +1,14 @@
 """The review pages: from a key press to the next item on the screen, verdicts a second, a page of 100 items.
 
-    python benchmarks/review.py [--pending 10000] [--presses 200] [--verdicts 1000] [--annotations 1000000]
+    python benchmarks/review.py [--pending 10000] [--presses 200] [--verdicts 1000]
+                                [--annotations 1000000] [--waiting 0.1]
 
 Prints JSON. The key press is measured in Chromium (found on PATH, or named by LABELWRIGHT_CHROMIUM): from its event to
 the second animation frame after it, by when the frame with the next item has been handed to the screen (``painted``);
 and to the first one (``next_frame``), before which all of ours is done. Images are 320 x 240. Verdicts are single
 calls over HTTP on kept connections, one after another (``p50_ms``) and from 4 threads (``per_s``). The page of 100 is
 ``review/take`` of the grid's mode, each time by another tab. ``--annotations 0`` leaves out the last part, which loads
-as many annotations first.
+as many annotations into the store first, a tenth of them to wait for a person.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import http.client
 import io
 import json
 import os
+import random
 import shutil
 import statistics
 import threading
@@ -30,10 +32,17 @@ from clarifai_grpc.grpc.api.status import status_pb2
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from servers import TOKEN, USER, Session, server
+from sqlalchemy import select
+
+from labelwright.config import load
+from labelwright.store import annotations as stored
+from labelwright.store import tables as t
+from labelwright.store.annotations import NewAnnotation, NewConcept
+from labelwright.store.engine import Store
 
 THREADS = 4
 BATCH = 128
-PENDING = 24151
+PENDING, SUCCESS = 24151, 24150
 PATH = f"/ui/api/{USER}/bench/"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -97,23 +106,46 @@ def add_annotations(session: Session, inputs: list[str], concept: str) -> None:
     session.call("PostAnnotations", service_pb2.PostAnnotationsRequest(annotations=made))
 
 
-def add_many(session: Session, n: int) -> float:
-    """``n`` annotations on texts, 100 on each; returns the seconds it took."""
-    texts = max(1, n // 100)
-    started = time.perf_counter()
+def add_many(session: Session, n: int, waiting: float) -> float:
+    """``n`` annotations on texts, 100 on each, of which a part waits; returns the seconds it took.
 
-    def add(start: int) -> None:
-        ids = [f"text-{i}" for i in range(start, min(texts, start + BATCH))]
+    They go past the API, into the server's store: through it a million takes minutes.
+    """
+    ids = [f"text-{i}" for i in range(max(1, n // 100))]
+    started = time.perf_counter()
+    for start in range(0, len(ids), BATCH):
         inputs = [
             resources_pb2.Input(id=id_, data=resources_pb2.Data(text=resources_pb2.Text(raw=f"text {id_}")))
-            for id_ in ids
+            for id_ in ids[start : start + BATCH]
         ]
         session.call("PostInputs", service_pb2.PostInputsRequest(inputs=inputs))
-        for k in range(100):
-            add_annotations(session, ids, f"concept-{k}")
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(add, range(0, texts, BATCH)))
+    concepts = [resources_pb2.Concept(id=f"concept-{k}") for k in range(100)]
+    session.call("PostConcepts", service_pb2.PostConceptsRequest(concepts=concepts))
+    store = Store(load(home=session.home).store_url)
+    chance = random.Random(1)
+    with store.read() as conn:
+        app = conn.execute(select(t.apps.c.pk).where(t.apps.c.id == "bench")).scalar_one()
+        rows = conn.execute(select(t.inputs.c.id, t.inputs.c.pk).where(t.inputs.c.app == app))
+        keys = {row.id: row.pk for row in rows}
+        rows = conn.execute(select(t.concepts.c.id, t.concepts.c.pk).where(t.concepts.c.app == app))
+        about = [row.pk for row in rows if row.id.startswith("concept-")]
+    for start in range(0, len(ids), 100):
+        made = [
+            NewAnnotation(
+                input=keys[id_],
+                user_id=USER,
+                status_code=PENDING if chance.random() < waiting else SUCCESS,
+                origin=t.MODEL,
+                wire=b"",
+                concepts=[NewConcept(concept, score, score)],
+            )
+            for id_ in ids[start : start + 100]
+            for concept in about
+            for score in (chance.random(),)
+        ]
+        with store.write() as conn:
+            stored.add(conn, app, made)
+    store.close()
     return time.perf_counter() - started
 
 
@@ -224,6 +256,7 @@ def main() -> None:
     parser.add_argument("--presses", type=int, default=200, help="key presses")
     parser.add_argument("--verdicts", type=int, default=1000, help="verdicts, each way")
     parser.add_argument("--annotations", type=int, default=1_000_000, help="annotations for the page of 100")
+    parser.add_argument("--waiting", type=float, default=0.1, help="which part of those waits, 0 to 1")
     options = parser.parse_args()
     result: dict[str, Any] = {"benchmark": Path(__file__).name, "pending": options.pending, "threads": THREADS}
     with server(workers=0) as session:
@@ -231,9 +264,10 @@ def main() -> None:
         result["key_press"] = key_press(session.port, options.presses)
         result["verdicts"] = verdicts(session.port, options.verdicts)
         if options.annotations:
-            loaded = add_many(session, options.annotations)
+            loaded = add_many(session, options.annotations, options.waiting)
             result["page_of_100"] = {
                 "annotations": options.annotations,
+                "waiting": options.waiting,
                 "loaded_s": round(loaded),
                 **pages(session.port),
             }

@@ -33,6 +33,7 @@ class Session:
     pid: int
     port: int = 0
     """The one address's port."""
+    home: Path = Path()
 
     def call(self, rpc: str, request: Any) -> Any:
         """Call an RPC; anything but success ends the benchmark."""
@@ -84,7 +85,7 @@ def server(workers: int = 1, **environment: str) -> Iterator[Session]:
             _wait_until_served(port, process)
             channel = ClarifaiChannel.get_insecure_grpc_channel(base="127.0.0.1", port=port)
             ids = resources_pb2.UserAppIDSet(user_id=USER, app_id="bench")
-            session = Session(service_pb2_grpc.V2Stub(channel), ids, process.pid, port)
+            session = Session(service_pb2_grpc.V2Stub(channel), ids, process.pid, port, Path(home))
             empty = resources_pb2.App(id="bench", default_workflow_id="Empty")
             session.call("PostApps", service_pb2.PostAppsRequest(apps=[empty]))
             yield session
