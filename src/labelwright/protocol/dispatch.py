@@ -28,6 +28,7 @@ from labelwright.models.catalogue import PUBLIC_APP, PUBLIC_USER
 from labelwright.protocol.auth import Authenticator, Caller, Rights
 from labelwright.protocol.methods import Method, methods
 from labelwright.protocol.public_address import base_url
+from labelwright.protocol.remembered import Remembered
 from labelwright.protocol.wire import SUCCESS, error_status
 from labelwright.store import apps, collaborators, secrets
 from labelwright.store.engine import Store
@@ -76,6 +77,8 @@ class Server:
     """Tell the idle workers that there is something to do."""
     turns: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(TURNS))
     """How many calls work at once; who waits for a prediction lets another work meanwhile."""
+    counts: Remembered = field(default_factory=Remembered)
+    """Counts of very many rows."""
     auth: Authenticator = field(init=False)
     signer: Signer = field(init=False)
     """Signs the addresses of media."""

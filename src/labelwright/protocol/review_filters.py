@@ -33,7 +33,7 @@ def read_filter(conn: Connection, app: Row[Any], given: g.Given) -> Filter:
     run_id = g.text(given, "run")
     kind = g.one_of(given, "kind", ["", *_KINDS])
     # What is asked for and not there is found nowhere: a queue of a concept that was deleted is empty.
-    found = None if not ids else sorted(concepts.keys(conn, app.pk, set(ids)).values())
+    found = None if not ids else tuple(sorted(concepts.keys(conn, app.pk, set(ids)).values()))
     run = None
     if run_id is not None:
         row = runs.of_app(conn, app.pk, run_id)

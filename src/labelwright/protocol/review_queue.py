@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import UserAppIDSet
+from sqlalchemy import Connection, Row
 
 from labelwright.protocol import given as g
 from labelwright.protocol.dispatch import Call
@@ -64,10 +65,15 @@ def take(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
             groups = list(
                 review_items.take_inputs(conn, app.pk, which, order, holder=holder, at=at, n=n, exclude=inputs)
             )
-        left = review_items.count(conn, app.pk, which)
+        left = _waiting(call, conn, app, which)
         left -= review_items.count_held(conn, app.pk, which, holder=holder, at=at)
         items = show_items(conn, app, groups, hosting)
     return {"items": items, "left": left}
+
+
+def _waiting(call: Call, conn: Connection, app: Row[Any], which: review_items.Filter) -> int:
+    """How much waits; of much, a moment ago."""
+    return call.server.counts.get((app.pk, which), lambda: review_items.count(conn, app.pk, which), int)
 
 
 def hold(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
@@ -118,10 +124,16 @@ def summary(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
         app = call.app(conn, where)
         which = read_filter(conn, app, given)
         held = review_items.count_held(conn, app.pk, which, holder=holder, at=now())
-        left = review_items.count(conn, app.pk, which) - held
-        statuses = review_items.by_status(conn, app.pk)
-        concepts = review_items.by_concept(conn, app.pk, limit=MAX_CONCEPTS)
-        sources = review_items.by_source(conn, app.pk)
+        left = _waiting(call, conn, app, which) - held
+        statuses, concepts, sources = call.server.counts.get(
+            app.pk,
+            lambda: (
+                review_items.by_status(conn, app.pk),
+                review_items.by_concept(conn, app.pk, limit=MAX_CONCEPTS),
+                review_items.by_source(conn, app.pk),
+            ),
+            lambda found: sum(found[0].values()),
+        )
         models = annotation_workers.models(conn, sorted({version for version, _ in sources if version}))
         rows = {row.pk: row for row in runs.by_pks(conn, {run for _, run in sources if run is not None})}
         today = history.counts(conn, app.pk, since=since * 1_000_000)

@@ -119,7 +119,7 @@ class Filter:
     """Which items."""
 
     status_code: int = PENDING
-    concepts: Sequence[int] | None = None
+    concepts: tuple[int, ...] | None = None
     """Their keys; None for all, an empty one for none."""
     low: float | None = None
     high: float | None = None
