@@ -8,7 +8,8 @@ the second animation frame after it, by when the frame with the next item has be
 and to the first one (``next_frame``), before which all of ours is done. Images are 320 x 240. Verdicts are single
 calls over HTTP on kept connections, one after another (``p50_ms``) and from 4 threads (``per_s``). The page of 100 is
 ``review/take`` of the grid's mode, each time by another tab. ``--annotations 0`` leaves out the last part, which loads
-as many annotations into the store first, a tenth of them to wait for a person.
+as many annotations into the store first, a tenth of them to wait for a person; ``server`` is what the server says
+it took, ``whole`` what the client waited.
 """
 
 from __future__ import annotations
@@ -154,6 +155,7 @@ class Caller:
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
+        self.server_ms = 0.0
         self._headers = {"Authorization": f"Key {TOKEN}", "Content-Type": "application/json"}
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
@@ -161,6 +163,7 @@ class Caller:
         self._connection.request("POST", PATH + path, json.dumps(body), self._headers)
         reply = self._connection.getresponse()
         text = reply.read()
+        self.server_ms = float(reply.headers["server-timing"].partition("dur=")[2])
         if reply.status != 200:
             raise SystemExit(f"{path}: {reply.status} {text[:300]!r}")
         return json.loads(text)
@@ -236,16 +239,17 @@ def pages(port: int, n: int = 30) -> dict[str, Any]:
     caller = Caller(port)
     found: dict[str, Any] = {}
     for order in ("uncertain", "confident", "random"):
-        times = []
+        times, server_times = [], []
         for i in range(n):
             tab = f"{order}-{i}"
             started = time.perf_counter()
             reply = caller.post("review/take", {"tab": tab, "mode": "grid", "n": 100, "order": order})
             times.append(1000 * (time.perf_counter() - started))
+            server_times.append(caller.server_ms)
             if len(reply["items"]) != 100:
                 raise SystemExit(f"{len(reply['items'])} items instead of 100")
             caller.post("review/release", {"tab": tab})
-        found[order] = quantiles(times)
+        found[order] = {"server": quantiles(server_times), "whole": quantiles(times)}
     return found
 
 
