@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
@@ -110,6 +110,8 @@ class Call:
     req_id: str
     metadata: Mapping[str, str] = field(default_factory=dict)
     """The call's metadata or HTTP headers, names in lower case."""
+    also: Sequence[str] = ()
+    """RPCs that the caller must be allowed to call in the app too, since the answer shows what they show."""
 
     @property
     def base_url(self) -> str:
@@ -139,10 +141,15 @@ class Call:
         Raises:
             InvalidRequest: no app is named.
             DoesNotExist: there is none, or the caller may not know of it.
-            InsufficientScopes: a collaborator may not call this method there.
+            InsufficientScopes: a collaborator may not call this method there, or the caller one of ``also``.
         """
         owner, app_id = self.named(conn, user_app_id)
-        return self.let_in(conn, apps.get(conn, owner, app_id, lock=change), owner, app_id, change=change)
+        row = self.let_in(conn, apps.get(conn, owner, app_id, lock=change), owner, app_id, change=change)
+        if self.also:
+            rights = self.rights(conn, row)
+            for name in self.also:
+                rights.check(methods()[name], "the caller")
+        return row
 
     def named(self, conn: Connection, user_app_id: Any) -> tuple[str, str]:
         """The owner and the id of the app that a call is about; a key that is bound to one need not name it.
@@ -182,17 +189,6 @@ class Call:
         guest = None if app.user_id == self.user_id else collaborators.of(conn, app.pk, self.user_id)
         mine = self.caller.rights
         return mine if guest is None else mine.within(Rights.of(guest.scopes, guest.endpoints))
-
-    def check(self, user_app_id: Any, names: Iterable[str]) -> None:
-        """Pass where the caller may call these RPCs too in an app.
-
-        Raises:
-            LabelwrightError: as `app`; InsufficientScopes where one is not allowed.
-        """
-        with self.store.read() as conn:
-            rights = self.rights(conn, self.app(conn, user_app_id))
-        for name in names:
-            rights.check(methods()[name], "the caller")
 
     @staticmethod
     def _public(row: Row[Any] | AppKey, change: bool) -> bool:

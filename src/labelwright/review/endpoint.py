@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -68,10 +69,8 @@ def endpoint(
             # Only now, that somebody has said who they are: a stranger's megabytes are not parsed.
             if isinstance(body, LabelwrightError):
                 raise body
-            if shows:
-                call.check(where, shows)
             given = of_query(request.query_params) if verb == "GET" else of_body(body)
-            return _encoded(function(call, where, given))
+            return _encoded(function(replace(call, also=shows), where, given))
 
         done = beside(server, rpc, headers, work)
         # The browser's own tools show it beside what the network took.
