@@ -17,9 +17,8 @@ import structlog
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from labelwright import logs, metrics
-from labelwright.annotator.intake import Intake
+from labelwright.annotator.lane import Carriers, Lane
 from labelwright.annotator.predict import Forecaster
-from labelwright.annotator.rerun import Rerun
 from labelwright.annotator.worker import Annotator, alive, end_expired, give_back_owed, work
 from labelwright.config import Settings
 from labelwright.errors import LabelwrightError
@@ -185,7 +184,7 @@ def thread_count(settings: Settings) -> int:
 
 
 def _jobs(settings: Settings, store: Store, blobs: BlobStore, control: Control) -> None:
-    reruns = Rerun(store, Intake(settings, blobs), settings.batch)
+    carriers = Carriers(Lane(settings, store, blobs))
     holder = queue.this_process()
     owed: list[str] = []
     while not control.stopping.is_set():
@@ -201,7 +200,12 @@ def _jobs(settings: Settings, store: Store, blobs: BlobStore, control: Control) 
                 if job is not None:
                     owed.append(job.lease)
                     with alive(store, job.lease, settings.lease):
-                        reruns.carry(job, stop=control.stopping.is_set)
+                        carrier = carriers.of(job.kind)
+                        if carrier is None:
+                            with store.write() as conn:
+                                jobs.end(conn, job.pk, jobs.BROKEN, f"no such kind of job: {job.kind}")
+                        else:
+                            carrier.carry(job, stop=control.stopping.is_set)
                     owed.clear()
                 continue
         except OperationalError as e:

@@ -13,6 +13,7 @@ from labelwright import metrics
 from labelwright.annotator import batch
 from labelwright.annotator.commit import Made, count_flows, write_labels
 from labelwright.annotator.intake import Intake
+from labelwright.annotator.lane import TURN, Lane, carries
 from labelwright.annotator.plans import Plans
 from labelwright.errors import LabelwrightError
 from labelwright.store import apps, jobs, queue, reruns, runs
@@ -20,9 +21,6 @@ from labelwright.store.engine import Store
 from labelwright.workflows.engine import Plan
 
 log = structlog.get_logger("labelwright.rerun")
-
-TURN = 10.0
-"""Seconds after which a re-run lets another job have its turn."""
 
 
 class Rerun:
@@ -148,3 +146,10 @@ class Rerun:
 
 def _without(job: Row[Any], cursor: Mapping[str, Any]) -> str | None:
     return cursor["version"] if job.params.get("missing") else None
+
+
+def _carrier(lane: Lane) -> Rerun:
+    return Rerun(lane.store, Intake(lane.settings, lane.blobs), lane.settings.batch)
+
+
+carries("rerun", _carrier)

@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 from labelwright.errors import StoreError
 from labelwright.store.engine import Store
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; a test holds it against the folder."""
 
 

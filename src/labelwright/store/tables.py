@@ -552,3 +552,136 @@ jobs = Table(
     _time("created_at"),
     _time("modified_at"),
 )
+
+trainings = Table(
+    "trainings",
+    metadata,
+    # How a version of a model that learns came about.
+    Column("model_version", Big, ForeignKey("model_versions.pk", ondelete="CASCADE"), primary_key=True),
+    _app(index=True),
+    Column("job", Text, nullable=False),
+    Column("params", JSON, nullable=False),
+    # Where its arrays lie in the media store; "" until it is trained.
+    Column("artifact", Text, nullable=False, server_default=""),
+    # The version of the embedder whose vectors it takes.
+    Column("embedder", Text, nullable=False, server_default=""),
+    # What was tried, what was chosen, how many labels of which concept.
+    Column("report", JSON, nullable=False),
+    # [microseconds, text], oldest first
+    Column("log", JSON, nullable=False),
+    _time("created_at"),
+    _time("modified_at"),
+)
+
+training_inputs = Table(
+    "training_inputs",
+    metadata,
+    # What a version has seen: none of it is evidence about the version.
+    Column("model_version", Big, ForeignKey("model_versions.pk", ondelete="CASCADE"), primary_key=True),
+    Column("input", Big, ForeignKey("inputs.pk", ondelete="CASCADE"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    _pk(),
+    _app(),
+    Column("id", Text, nullable=False),
+    Column("model_version", Big, ForeignKey("model_versions.pk", ondelete="CASCADE"), nullable=False, index=True),
+    # "" where it was cross-validated on the labels that it was trained on.
+    Column("dataset_id", Text, nullable=False, server_default=""),
+    Column("dataset_version_id", Text, nullable=False, server_default=""),
+    Column("job", Text, nullable=False, server_default=""),
+    Column("status_code", Integer, nullable=False),
+    Column("message", Text, nullable=False, server_default=""),
+    Column("params", JSON, nullable=False),
+    # The counts and curves, as plain values.
+    Column("result", JSON(none_as_null=True), nullable=True),
+    _time("created_at"),
+    _time("modified_at"),
+    UniqueConstraint("app", "id"),
+)
+
+draws = Table(
+    "draws",
+    metadata,
+    # Inputs or auto-labels that chance chose for a person to look at.
+    _pk(),
+    _app(),
+    Column("id", Text, nullable=False),
+    # verify: inputs still to be labelled, to tune thresholds with; audit: auto-labels, to watch them with
+    Column("kind", Text, nullable=False),
+    Column("model_version_id", Text, nullable=False, server_default=""),
+    Column("workflow_version_id", Text, nullable=False, server_default=""),
+    # How it was drawn: the rate or number, the seed, the size of what it was drawn from.
+    Column("params", JSON, nullable=False),
+    Column("user_id", Text, nullable=False),
+    _time("created_at"),
+    UniqueConstraint("app", "id"),
+)
+
+drawn_items = Table(
+    "drawn_items",
+    metadata,
+    _pk(),
+    Column("draw", Big, ForeignKey("draws.pk", ondelete="CASCADE"), nullable=False),
+    Column("app", Big, nullable=False),
+    Column("input", Big, ForeignKey("inputs.pk", ondelete="CASCADE"), nullable=False, index=True),
+    # Of an audit: the auto-label as it was when it was drawn.
+    Column("annotation_id", Text, nullable=False, server_default=""),
+    Column("position", Integer, nullable=False, server_default="0"),
+    Column("concept_id", Text, nullable=False, server_default=""),
+    Column("model_version_id", Text, nullable=False, server_default=""),
+    Column("score", Double, nullable=True),
+    # How likely it was to be drawn, above 0 and at most 1.
+    Column("chance", Double, nullable=False),
+    # 1 right, 0 wrong, 2 can't be told; NULL until somebody has answered.
+    Column("answer", SmallInteger, nullable=True),
+    # What it is, where that was said.
+    Column("said", JSON(none_as_null=True), nullable=True),
+    Column("answered_by", Text, nullable=True),
+    _time("answered_at", nullable=True),
+    Column("held_by", Text, nullable=True),
+    Column("held_until", BigInteger, nullable=True),
+    Index("ix_drawn_items_waiting", "draw", "answer"),
+    Index("ix_drawn_items_app_answer", "app", "answer", "concept_id", "model_version_id"),
+)
+
+tunings = Table(
+    "tunings",
+    metadata,
+    # Thresholds that were chosen from data; each look at the same model's data is counted.
+    _pk(),
+    _app(),
+    Column("id", Text, nullable=False),
+    Column("model_version_id", Text, nullable=False),
+    Column("params", JSON, nullable=False),
+    # Thresholds, bounds, forecasts.
+    Column("result", JSON, nullable=False),
+    # Versions of models and of the workflow that it made, and which were the newest before; NULL: nothing was made.
+    Column("made", JSON(none_as_null=True), nullable=True),
+    Column("user_id", Text, nullable=False),
+    _time("created_at"),
+    _time("undone_at", nullable=True),
+    UniqueConstraint("app", "id"),
+    Index("ix_tunings_model", "app", "model_version_id"),
+)
+
+loops = Table(
+    "loops",
+    metadata,
+    # Rounds of learning and labelling, and where each stands.
+    _pk(),
+    _app(),
+    Column("id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("cursor", JSON, nullable=False),
+    # One entry a round: labels by people, auto-labels, thresholds, bounds.
+    Column("rounds", JSON, nullable=False),
+    Column("message", Text, nullable=False, server_default=""),
+    _time("created_at"),
+    _time("modified_at"),
+    UniqueConstraint("app", "id"),
+)

@@ -1,0 +1,1 @@
+"""Learning from labels: heads on embeddings, evaluation, thresholds with a guarantee, the loop and its simulation."""

@@ -1,0 +1,3 @@
+"""The kinds of jobs that learn."""
+
+from __future__ import annotations
