@@ -6,18 +6,16 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import structlog
 from sqlalchemy import Connection
 
+from labelwright.protocol.remembered import SHARE, Remembered
 from labelwright.store import inputs
 from labelwright.store import overview as stored
 from labelwright.store.engine import Store, now
 from labelwright.store.overview import ConceptCount, Counts
-
-T = TypeVar("T")
 
 log = structlog.get_logger("labelwright.overview")
 
@@ -27,10 +25,6 @@ WINDOWS, EACH = 20, 25
 """Places of an app, and inputs at each, from which its counts are estimated while nobody has counted it yet."""
 OLDEST = 10.0
 """Seconds for which what was counted is shown without counting again."""
-QUICK = 0.005
-"""Seconds within which the inputs' statuses are counted at each call: of 200,000 inputs they took 23 ms."""
-SHARE = 20
-"""How many times as long as the counting took, at least: it takes a twentieth of a core at most."""
 _KEPT = 256
 """Apps whose counts are remembered for each store."""
 
@@ -57,22 +51,12 @@ class Counter:
         self._lock = threading.Lock()
         self._known: dict[int, tuple[float, AppCounts]] = {}
         """App to the time from which its counts are too old, and the counts."""
-        self._statuses: dict[int, tuple[float, dict[int, int]]] = {}
-        """The same of its inputs by status."""
+        self._statuses = Remembered()
         self._at_work: threading.Thread | None = None
 
     def inputs(self, conn: Connection, app: int) -> dict[int, int]:
-        """How many inputs of each status an app has; what took more than a few ms is remembered for a while."""
-        with self._lock:
-            until, known = self._statuses.get(app, (0.0, {}))
-        started = time.monotonic()
-        if started < until:
-            return known
-        found = inputs.counts(conn, app)
-        ended = time.monotonic()
-        if ended - started > QUICK:
-            _remember(self._lock, self._statuses, app, (ended + SHARE * (ended - started), found))
-        return found
+        """How many inputs of each status an app has; of many a moment ago."""
+        return self._statuses.get(app, lambda: inputs.counts(conn, app), lambda found: sum(found.values()))
 
     def of(self, store: Store, conn: Connection, app: int, total: int) -> AppCounts:
         """The counts of an app.
@@ -112,15 +96,11 @@ class Counter:
             log.warning("an app could not be counted", error=f"{type(e).__name__}: {e}"[:200])
             return
         ended = time.monotonic()
-        _remember(self._lock, self._known, app, (ended + max(OLDEST, SHARE * (ended - started)), made))
-
-
-def _remember(lock: threading.Lock, known: dict[int, T], app: int, value: T) -> None:
-    with lock:
-        known.pop(app, None)
-        while len(known) >= _KEPT:
-            known.pop(next(iter(known)))
-        known[app] = value
+        with self._lock:
+            self._known.pop(app, None)
+            while len(self._known) >= _KEPT:
+                self._known.pop(next(iter(self._known)))
+            self._known[app] = (ended + max(OLDEST, SHARE * (ended - started)), made)
 
 
 _counters: WeakKeyDictionary[Store, Counter] = WeakKeyDictionary()
