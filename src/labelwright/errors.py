@@ -168,6 +168,12 @@ class ModelInvalidRequest(LabelwrightError):
     code, code_name, grpc_code, http_status = 21203, "MODEL_INVALID_REQUEST", 3, 400
 
 
+class EvaluationNeedsLabels(LabelwrightError):
+    """Evaluation needs labels."""
+
+    code, code_name, grpc_code, http_status = 21315, "MODEL_EVALUATION_NEED_LABELS", 9, 400
+
+
 class WorkflowDuplicate(LabelwrightError):
     """Workflow has duplicate ID."""
 
@@ -256,6 +262,57 @@ class AnnotationPermissionDenied(LabelwrightError):
     """Annotation permission denied."""
 
     code, code_name, grpc_code, http_status = 24156, "ANNOTATION_PERMISSION_DENIED", 7, 403
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+class ModelUntrained(LabelwrightError):
+    """Model is untrained."""
+
+    code, code_name, grpc_code, http_status = 21102, "MODEL_UNTRAINED", 9, 400
+
+
+class TrainingFailed(LabelwrightError):
+    """Custom model training: failed."""
+
+    code, code_name, grpc_code, http_status = 21106, "MODEL_TRAINING_FAILED", 13, 500
+
+
+class TrainingNoData(LabelwrightError):
+    """Custom model training: no data."""
+
+    code, code_name, grpc_code, http_status = 21110, "MODEL_TRAINING_NO_DATA", 9, 400
+
+
+class TrainingNoPositives(LabelwrightError):
+    """Custom model training: no positive examples."""
+
+    code, code_name, grpc_code, http_status = 21111, "MODEL_TRAINING_NO_POSITIVES", 9, 400
+
+
+class TrainingSingleClass(LabelwrightError):
+    """Custom model training: one vs n with a single class."""
+
+    code, code_name, grpc_code, http_status = 21112, "MODEL_TRAINING_ONE_VS_N_SINGLE_CLASS", 9, 400
+
+
+class TrainingTimedOut(LabelwrightError):
+    """Custom model training: timed out."""
+
+    code, code_name, grpc_code, http_status = 21113, "MODEL_TRAINING_TIMED_OUT", 4, 400
+
+
+class TrainingInsufficientData(LabelwrightError):
+    """Custom model training: insufficient data."""
+
+    code, code_name, grpc_code, http_status = 21117, "MODEL_TRAINING_INSUFFICIENT_DATA", 9, 400
+
+
+class TrainingInvalidParams(LabelwrightError):
+    """Custom model training: invalid params."""
+
+    code, code_name, grpc_code, http_status = 21118, "MODEL_TRAINING_INVALID_PARAMS", 3, 400
 
 
 # --- the server itself ----------------------------------------------------------------------------

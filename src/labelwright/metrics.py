@@ -76,11 +76,15 @@ RESTARTS = Counter(
 )
 PREDICTIONS = Gauge("labelwright_predictions_in_flight", "Calls that wait for the predictor.", registry=REGISTRY)
 CONNECTIONS = Gauge("labelwright_connections", "Clients connected at the address that takes all.", registry=REGISTRY)
+AUDIT_ANSWERS = Counter(
+    "labelwright_audit_answers", "Audited auto-labels that a person answered about.", ["outcome"], registry=REGISTRY
+)
 Info("labelwright_build", "The version that runs.", registry=REGISTRY).info({"version": labelwright.__version__})
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 
 ANNOTATOR, JOBS = "annotator", "jobs"
+AUDITED = RIGHT, WRONG, UNTOLD = "right", "wrong", "untold"
 OUTCOMES = LABELLED, FAILED = "labelled", "failed"
 
 _calls: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
@@ -94,6 +98,11 @@ def call(rpc: str, code: int, seconds: float) -> None:
     counter, histogram = found
     counter.inc()
     histogram.observe(seconds)
+
+
+def audited(outcome: str, count: int = 1) -> None:
+    """Count answers about auto-labels; ``outcome`` is one of AUDITED."""
+    AUDIT_ANSWERS.labels(outcome).inc(count)
 
 
 # --- the processes that live ----------------------------------------------------------------------
@@ -217,6 +226,10 @@ for _process, _last_minute in _rates.items():
     ANNOTATIONS.labels(_process)
     for _outcome in OUTCOMES:
         INPUTS.labels(_process, _outcome)
+
+
+for _outcome in AUDITED:
+    AUDIT_ANSWERS.labels(_outcome)
 
 
 def _settled(process: str, outcome: str, count: float) -> None:

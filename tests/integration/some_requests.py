@@ -14,6 +14,7 @@ from clarifai_grpc.grpc.api.status import status_code_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from labelwright.models.catalogue import RECOGNITION
 from labelwright.protocol.methods import Method
 
 APP, OTHER_APP = "vault", "annex"
@@ -56,6 +57,7 @@ ITEMS = dict.fromkeys(
     (
         *("annotations", "app", "apps", "collaborators", "concept_languages", "concept_relations", "concepts"),
         *("inputs", "keys", "knowledge_graphs", "models", "model_versions", "workflows", "workflow_versions"),
+        "eval_metrics",
     )
 )
 _OVERWRITE = (
@@ -74,12 +76,14 @@ def _values(rpc: str, user: str, app: str, names: Names) -> dict[str, Any]:
         "check_consents": "checked",
         "collaborator_ids": names["collaborator"],
         "concept_id": ONE,
+        "evaluation_id": ONE,
         "example_id": "1",
         "ids": None if rpc.startswith("Patch") else names["relation"] if "Relations" in rpc else ONE,
         "input_id": ONE,
         "key_id": names["key"],
         "language": "en",
         "languages": "en",
+        "log_type": "training",
         "model_id": ONE,
         "model_type_id": "concept-threshold",
         "model_version_id": names["model_version"],
@@ -97,6 +101,10 @@ def _values(rpc: str, user: str, app: str, names: Names) -> dict[str, Any]:
     }
     if rpc in ("CancelInputsAddJob", "GetInputsAddJob"):
         values["id"] = names["job"]
+    if "Evaluation" in rpc or "VersionMetrics" in rpc:
+        # The thresholds that the apps have are nothing that can be measured.
+        values |= {"model_id": RECOGNITION.id}
+        values |= dict.fromkeys(("model_version_id", "version_id"), RECOGNITION.version_id)
     if rpc == "DeleteModelVersion":
         values["version_id"] = names["old_model_version"]
     if rpc == "DeleteAnnotations":
@@ -113,6 +121,12 @@ def threshold(**fields: Any) -> r.Model:
     info = r.OutputInfo(data=r.Data(concepts=[r.Concept(id=ONE, value=0.5)]))
     info.params.update({"concept_threshold_type": 1})
     return r.Model(model_type_id="concept-threshold", output_info=info, **fields)
+
+
+def evaluation(id: str) -> r.EvalMetrics:
+    """What asks for an evaluation of a model that every app can use."""
+    version = r.ModelVersion(id=RECOGNITION.version_id)
+    return r.EvalMetrics(id=id, model=r.Model(id=RECOGNITION.id, model_version=version))
 
 
 def graph(id: str, above: float = 0.0, **model: Any) -> r.Workflow:
@@ -141,6 +155,7 @@ def _item(field: FieldDescriptor, rpc: str, user: str, app: str, names: Names) -
         "ConceptRelation": r.ConceptRelation(
             subject_concept=r.Concept(id=ONE), object_concept=r.Concept(id=KIN), predicate="hyponym"
         ),
+        "EvalMetrics": evaluation(named),
         "IdUpdateSource": service_pb2.IdUpdateSource(id=app if rpc == "PatchAppsIds" else ONE, new_id=NEW),
         "Input": r.Input(id=named, data=r.Data(text=r.Text(raw="words"), concepts=[r.Concept(id=ONE, value=1)])),
         "Key": r.Key(

@@ -34,7 +34,7 @@ from labelwright.protocol.public_app import seed
 from labelwright.store import apps, schema, users
 from labelwright.store import tables as t
 from labelwright.store.engine import Store
-from tests.integration.some_requests import APP, KIN, ONE, OTHER_APP, graph, threshold
+from tests.integration.some_requests import APP, KIN, ONE, OTHER_APP, evaluation, graph, threshold
 
 Rows = dict[str, list[tuple[Any, ...]]]
 """The rows of each table."""
@@ -296,6 +296,7 @@ class World:
         key = post("PostKeys", keys=[r.Key(type="personal_access_token", scopes=["Concepts_Get"])]).keys[0]
         invited = r.Collaborator(user=r.User(id=self.guest.id), scopes=["Concepts_Get"])
         collaborator = post("PostCollaborators", collaborators=[invited]).collaborators[0]
+        post("PostEvaluations", eval_metrics=[evaluation(ONE)])
         person.names.update(
             relation=relation.id,
             old_model_version=model.model_version.id,

@@ -200,14 +200,12 @@ def test_many_models_are_added_together_or_not_at_all(client: Any) -> None:
 BAD: dict[str, tuple[Model, int, list[str]]] = {
     "an id that isn't legal": (threshold("a b"), REQUEST, ["'a b'", "letters"]),
     "an id that is too long": (threshold("a" * 65), REQUEST, ["65 characters", "64"]),
-    "no type": (Model(id="m"), ARGUMENT, ["embedding-classifier", MAPPER, THRESHOLD, WRITER]),
     "an unknown type": (Model(id="m", model_type_id="magic"), ARGUMENT, ["'magic'", THRESHOLD]),
     "a type with weights": (
         Model(id="m", model_type_id="visual-classifier"),
         ARGUMENT,
         ["visual-classifier", "weights", WRITER],
     ),
-    "a clusterer": (Model(id="m", model_type_id="clusterer"), ARGUMENT, ["clusterer", "weights"]),
     "an unknown parameter": (
         Model(id="m", model_type_id=MAPPER, output_info=info(graph="x")),
         ARGUMENT,

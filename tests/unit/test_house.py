@@ -76,7 +76,7 @@ MORE_OF_SQLALCHEMY = {"cli/serve.py": {"make_url"}}
 """To show the store's address without its password."""
 
 
-CARRIED = {"pydantic_core": "pydantic", "threadpoolctl": "scikit-learn"}
+CARRIED = {"pydantic_core": "pydantic", "threadpoolctl": "scikit-learn", "scipy": "scikit-learn"}
 """Modules of packages that another one always brings along, and is made of."""
 
 

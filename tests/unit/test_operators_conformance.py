@@ -19,8 +19,11 @@ from google.protobuf.struct_pb2 import Struct
 from labelwright.errors import InputUnsupportedFormat, ModelInvalidArgument
 from labelwright.models import catalogue
 from labelwright.models.builtin import descriptor
+from labelwright.models.builtin import operators as builtin
 from labelwright.models.loading import load
 from labelwright.operators import registry
+from labelwright.operators.head_parts import Linear
+from labelwright.operators.heads import Head
 from labelwright.operators.registry import Kind, check_params
 from labelwright.operators.values import Batch, ConceptRef, Operator, Output, Pixels, Relation, Snapshot, Source
 from tests.unit.some_data import LEFT, copied, says, wire
@@ -70,8 +73,16 @@ class Case:
     """Of the vectors it makes; 0: it makes none."""
     pixels: bool = False
     """It takes images."""
+    artifact: bytes | None = None
+    """What training made."""
 
 
+UNDECIDED = Head(
+    1,
+    False,
+    descriptor.DIMENSIONS,
+    (Linear(np.zeros((descriptor.DIMENSIONS, 1), np.float32), np.zeros(1, np.float32)),),
+)
 CASES = [
     Case("concept-synonym-mapper", mapped("people")),
     Case("concept-hypernym-mapper", mapped("beings")),
@@ -111,6 +122,17 @@ CASES = [
         version_id=catalogue.CLUSTERING.version_id,
         pixels=True,
     ),
+    *(
+        Case(
+            type_id,
+            Data(concepts=[Concept(id="cat", value=0.5)]),
+            Data(),
+            data=Data(concepts=[Concept(id="cat")]),
+            pixels=True,
+            artifact=UNDECIDED.to_bytes(),
+        )
+        for type_id in ("embedding-classifier", "knn-concept")
+    ),
 ]
 
 
@@ -123,7 +145,8 @@ def through_a_struct(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def made(case: Case, params: Mapping[str, Any] | None = None) -> Operator:
     given = through_a_struct(case.params if params is None else params)
-    return load(registry.get(case.id), case.version_id, given, case.data, SNAPSHOT)
+    embed = builtin.embedding() if case.artifact else None
+    return load(registry.get(case.id), case.version_id, given, case.data, SNAPSHOT, case.artifact, embed)
 
 
 def run(operator: Operator, *items: tuple[Data, int]) -> Output:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion, OutputInfo, WorkflowVersion
 from google.protobuf.json_format import MessageToDict
 from sqlalchemy import Connection, Row
 
+from labelwright.annotator.artifacts import Artifacts
 from labelwright.errors import ModelDoesNotExist
+from labelwright.media.blobs import BlobStore
 from labelwright.models.loading import load
 from labelwright.operators import registry
 from labelwright.operators.values import ConceptRef, Operator, Relation, Snapshot
-from labelwright.store import collaborators, models, relations, workflows
+from labelwright.store import collaborators, models, relations, trainings, workflows
 from labelwright.workflows import engine
 
 FLOOR = 0.05
@@ -61,9 +64,42 @@ def overridden(info: OutputInfo, override: OutputInfo | None) -> OutputInfo:
     return out
 
 
-def operator_of(version: Row[Any], info: OutputInfo, snap: Snapshot) -> Operator:
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a version that learned comes with."""
+
+    artifact: bytes
+    embed: Operator | None
+    """The embedder whose vectors it takes; None where that has been deleted."""
+
+
+def learned_of(conn: Connection, version: Row[Any], snap: Snapshot, artifacts: Artifacts | None) -> Learned | None:
+    """What a version (a row of `models.versions_by_pk`) learned; None for one of a type that learns nothing.
+
+    Raises:
+        ModelUntrained: it is not trained.
+    """
+    artifact = artifacts.of(conn, version) if artifacts is not None else None
+    if artifact is None:
+        return None
+    training = trainings.get(conn, version.pk)
+    pk = training.params.get("embedder") if training is not None else None
+    embedder = models.versions_by_pk(conn, [pk]).get(pk) if pk else None
+    embed = operator_of(embedder, output_info(embedder.wire), snap) if embedder is not None else None
+    return Learned(artifact, embed)
+
+
+def operator_of(version: Row[Any], info: OutputInfo, snap: Snapshot, learned: Learned | None = None) -> Operator:
     """The operator of a model version (a row of `models.versions_by_pk`)."""
-    return load(registry.get(version.model_type_id), version.id, MessageToDict(info.params), info.data, snap)
+    return load(
+        registry.get(version.model_type_id),
+        version.id,
+        MessageToDict(info.params),
+        info.data,
+        snap,
+        artifact=learned.artifact if learned is not None else None,
+        embed=learned.embed if learned is not None else None,
+    )
 
 
 def node_of(
@@ -73,6 +109,7 @@ def node_of(
     id: str,
     called: str = "",
     override: OutputInfo | None = None,
+    learned: Learned | None = None,
     **more: Any,
 ) -> engine.Node:
     """A node that runs a model version.
@@ -88,17 +125,23 @@ def node_of(
         id=id,
         type=model_type,
         model=engine.ModelRef(version.user_id, version.app_id, shown, version.id, version.model_name),
-        operator=operator_of(version, info, snap),
+        operator=operator_of(version, info, snap, learned),
         floor=(info.output_config.min_value or FLOOR) if model_type.predicts else 0.0,
         **more,
     )
 
 
-def compile_version(conn: Connection, app: Row[Any], workflow: Row[Any], version: Row[Any]) -> engine.Plan:
+def compile_version(
+    conn: Connection, app: Row[Any], workflow: Row[Any], version: Row[Any], artifacts: Artifacts | None = None
+) -> engine.Plan:
     """Make a plan of a workflow version, for work in ``app``.
+
+    Args:
+        artifacts: where to have what versions learned.
 
     Raises:
         ModelDoesNotExist: a model version that the workflow names has been deleted.
+        ModelUntrained: one is not trained.
     """
     snap = snapshot(conn, app)
     wire = {n.id: n for n in WorkflowVersion.FromString(version.wire).nodes}
@@ -112,10 +155,12 @@ def compile_version(conn: Connection, app: Row[Any], workflow: Row[Any], version
                 "post the workflow anew with one that is there"
             )
         said = wire[row.node_id]
+        pinned = versions[row.model_version]
         nodes.append(
             node_of(
-                versions[row.model_version],
+                pinned,
                 snap,
+                learned=learned_of(conn, pinned, snap, artifacts),
                 id=row.node_id,
                 called=said.model.id,
                 override=said.output_info_override if said.HasField("output_info_override") else None,
@@ -127,9 +172,14 @@ def compile_version(conn: Connection, app: Row[Any], workflow: Row[Any], version
 
 
 class Plans:
-    """The plans of one process, made anew when a workflow or the app's relations changed."""
+    """The plans of one process, made anew when a workflow or the app's relations changed.
 
-    def __init__(self) -> None:
+    Args:
+        blobs: where what versions learned is kept; without, they can't run.
+    """
+
+    def __init__(self, blobs: BlobStore | None = None) -> None:
+        self.artifacts = Artifacts(blobs) if blobs is not None else None
         self._plans: OrderedDict[tuple[Any, ...], engine.Plan] = OrderedDict()
 
     def default(self, conn: Connection, app: Row[Any]) -> engine.Plan:
@@ -149,7 +199,7 @@ class Plans:
         """One version of one workflow, for work in ``app``."""
         key = (app.pk, app.revision, version.pk, version.modified_at)
         if key not in self._plans:
-            self._plans[key] = compile_version(conn, app, workflow, version)
+            self._plans[key] = compile_version(conn, app, workflow, version, self.artifacts)
             while len(self._plans) > _KEEP:
                 self._plans.popitem(last=False)
         self._plans.move_to_end(key)

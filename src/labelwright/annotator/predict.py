@@ -9,7 +9,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Data, OutputInfo
 from sqlalchemy import Connection
 
 from labelwright.annotator.intake import Intake, Item
-from labelwright.annotator.plans import Plans, node_of, snapshot
+from labelwright.annotator.plans import Plans, learned_of, node_of, snapshot
 from labelwright.config import Settings
 from labelwright.errors import DoesNotExist, InputInvalidArgument, LabelwrightError, ModelDoesNotExist
 from labelwright.media.blobs import BlobStore
@@ -59,7 +59,7 @@ class Forecaster:
     def __init__(self, settings: Settings, store: Store, blobs: BlobStore) -> None:
         self._store = store
         self._intake = Intake(settings, blobs)
-        self._plans = Plans()
+        self._plans = Plans(blobs)
 
     def run(self, task: Task) -> list[Prediction]:
         """Predict.
@@ -95,15 +95,15 @@ class Forecaster:
             if task.model_version not in versions:
                 raise ModelDoesNotExist("the model version has been deleted")
             override = OutputInfo.FromString(task.output_info) if task.output_info else None
-            node = node_of(
-                versions[task.model_version], snapshot(conn, app), id="model", called=task.called, override=override
-            )
+            version, snap = versions[task.model_version], snapshot(conn, app)
+            learned = learned_of(conn, version, snap, self._plans.artifacts)
+            node = node_of(version, snap, id="model", called=task.called, override=override, learned=learned)
             return engine.plan("", "", [node])
         workflow = workflows.by_pk(conn, task.workflow) if task.workflow is not None else None
-        version = workflows.version(conn, workflow.pk, task.workflow_version) if workflow is not None else None
-        if workflow is None or version is None:
+        found = workflows.version(conn, workflow.pk, task.workflow_version) if workflow is not None else None
+        if workflow is None or found is None:
             raise DoesNotExist("the workflow has been deleted")
-        return self._plans.of(conn, app, workflow, version)
+        return self._plans.of(conn, app, workflow, found)
 
 
 def _outputs(plan: engine.Plan, done: engine.Run, row: int) -> Prediction:

@@ -16,6 +16,7 @@ from labelwright.annotator.intake import Intake
 from labelwright.annotator.lane import TURN, Lane, carries
 from labelwright.annotator.plans import Plans
 from labelwright.errors import LabelwrightError
+from labelwright.media.blobs import BlobStore
 from labelwright.store import apps, jobs, queue, reruns, runs
 from labelwright.store.engine import Store
 from labelwright.workflows.engine import Plan
@@ -26,10 +27,10 @@ log = structlog.get_logger("labelwright.rerun")
 class Rerun:
     """Carries re-runs forward. A job's cursor moves in the transaction that writes its labels."""
 
-    def __init__(self, store: Store, intake: Intake, limit: int) -> None:
+    def __init__(self, store: Store, intake: Intake, limit: int, blobs: BlobStore | None = None) -> None:
         self._store = store
         self._intake = intake
-        self._plans = Plans()
+        self._plans = Plans(blobs)
         self._limit = limit
 
     def carry(self, job: Row[Any], stop: Callable[[], bool] = lambda: False, turn: float = TURN) -> None:
@@ -149,7 +150,7 @@ def _without(job: Row[Any], cursor: Mapping[str, Any]) -> str | None:
 
 
 def _carrier(lane: Lane) -> Rerun:
-    return Rerun(lane.store, Intake(lane.settings, lane.blobs), lane.settings.batch)
+    return Rerun(lane.store, Intake(lane.settings, lane.blobs), lane.settings.batch, lane.blobs)
 
 
 carries("rerun", _carrier)

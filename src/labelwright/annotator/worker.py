@@ -40,7 +40,7 @@ class Annotator:
         self._store = store
         self._blobs = blobs
         self._intake = Intake(settings, blobs)
-        self._plans = Plans()
+        self._plans = Plans(blobs)
         self._holder = queue.this_process()
         self._last_app = 0
         self._look_for_expired = 0.0

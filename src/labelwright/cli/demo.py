@@ -15,13 +15,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from labelwright.cli.simulate import rows, show
 from labelwright.demo.own_server import own_server
 from labelwright.demo.page import write_page
 from labelwright.demo.photo_server import photo_urls
 from labelwright.demo.photos import Found, photos_in, sample_photos, shown
 from labelwright.demo.results import HONEST, Outcome, Result, count
+from labelwright.demo.simulated import Simulated
 from labelwright.demo.tutorial import THRESHOLDS, Tutorial, official_client
 from labelwright.errors import ConfigurationError
+from labelwright.training import data_sets, simulation
+from labelwright.training.simulation import Plan
+
+SEEDS = 20
+ABOUT = (
+    "The second part needs no server: 1,797 handwritten digits, whose own labels stand for the person. 300 are "
+    "labelled to learn from and 600 to verify; the rest is labelled automatically where no more than 2 % of it can be "
+    f"wrong, at a confidence of 95 %. Played {SEEDS} times, and held against the truth afterwards."
+)
 
 _STYLES = {
     Outcome.LABELLED: "green",
@@ -32,7 +43,7 @@ _STYLES = {
 
 
 def demo(photos: Path | None, out: Path) -> None:
-    """Run the tutorial on photos, print what came of it, and write ``out/report.html``.
+    """Run the tutorial on photos and the loop on digits, print what came of them, and write ``out/report.html``.
 
     Raises:
         ConfigurationError: no photos, or nowhere to write to.
@@ -51,9 +62,10 @@ def demo(photos: Path | None, out: Path) -> None:
     console.print(_found(found))
     with _ended_by_signals(console):
         results = _run(console, found)
-    _show(console, results)
+        _show(console, results)
+        simulated = _simulate(console)
     try:
-        page = write_page(results, out, THRESHOLDS)
+        page = write_page(results, out, THRESHOLDS, simulated)
     except OSError as e:
         raise ConfigurationError(f"the report can't be written to {shown(out)}: {e.strerror}") from e
     console.print(Text(f"\nThe report: {shown(page)}"), soft_wrap=True)
@@ -91,6 +103,25 @@ def _run(console: Console, found: Found) -> list[Result]:
         bars.update(bar, description="Stopping the server")
         bars.update(labelling, visible=False)
         return tutorial.results()
+
+
+def _simulate(console: Console) -> Simulated:
+    """Play the loop on scikit-learn's digits, and print what came of it."""
+    plan = Plan(error=0.02, train=300, verify=600, rounds=1)
+    console.print(f"\n{ABOUT}\n", soft_wrap=True)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
+    ) as bars:
+        bar = bars.add_task("Looking at 1,797 digits", total=SEEDS)
+        data = data_sets.load(data_sets.DIGITS)
+        learn = simulation.learner(data, plan)
+        played = []
+        for seed in range(SEEDS):
+            bars.update(bar, completed=seed, description="Labelling digits")
+            played.append(simulation.play(data, plan, learn, seed))
+    said = tuple(rows(simulation.summary(data, plan, played)))
+    show(console, said)
+    return Simulated(ABOUT, said, [p.true_error or 0.0 for p in played], plan.error)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import labelwright
-from labelwright.cli import keys, users
+from labelwright.cli import audit, keys, loop, thresholds, users
 from labelwright.errors import LabelwrightError
 
 app = typer.Typer(
@@ -103,6 +103,29 @@ def rerun(
 
 
 @app.command()
+def train(
+    app_id: Annotated[str, typer.Option("--app", help="The app, as ID or USER/ID.")],
+    model: Annotated[str, typer.Option("--model", help="The model; one that is not there yet is added.")],
+    concepts: Annotated[
+        list[str] | None,
+        typer.Option("--concepts", help="A concept to learn, by its id; give it several times.", show_default="all"),
+    ] = None,
+    exclusive: Annotated[
+        bool, typer.Option("--exclusive", help="Each input shows one of the concepts at most.")
+    ] = False,
+    home: Home = None,
+) -> None:
+    """Train a new version of a model on the app's labels, as PostModelVersions does, and show how far it is.
+
+    Without --concepts it learns those that the version before was asked to learn, or all that have labels. Stopped
+    half-way, a running server goes on with it.
+    """
+    from labelwright.cli.train import train as run_training
+
+    run_training(app_id, model, concepts=concepts or [], exclusive=exclusive, home=home)
+
+
+@app.command()
 def runs(
     app_id: Annotated[str | None, typer.Option("--app", help="Only this app's runs, as ID or USER/ID.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many, newest first.")] = 20,
@@ -126,6 +149,29 @@ def undo(
 
 
 @app.command()
+def evaluate(
+    app_id: Annotated[str, typer.Option("--app", help="The app, as ID or USER/ID.")],
+    model_id: Annotated[str, typer.Option("--model", help="The model: of the app, or of clarifai/main.")],
+    version: Annotated[
+        str | None, typer.Option("--version", help="One of its versions.", show_default="the newest")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a report with plots.", show_default="none")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead of a table.")] = False,
+    home: Home = None,
+) -> None:
+    """Measure a model version against the labels: F1, precision, recall, ROC area, calibration, mistakes.
+
+    A version that was trained here is cross-validated on what it learned from; any other is run on inputs
+    that people have labelled. The report is one HTML file that needs nothing else.
+    """
+    from labelwright.cli.evaluate import evaluate as run_evaluation
+
+    run_evaluation(app_id, model=model_id, version=version, html=html, as_json=as_json, home=home)
+
+
+@app.command()
 def settings(
     home: Home = None,
     markdown: Annotated[
@@ -142,6 +188,64 @@ def settings(
 
 
 @app.command()
+def simulate(
+    data: Annotated[
+        str,
+        typer.Option("--data", metavar="digits|FILE.npz|FOLDER", help="The labelled set; see above for what is read."),
+    ] = "digits",
+    error: Annotated[float, typer.Option("--error", help="The share of mistakes allowed among auto-labels.")] = 0.05,
+    confidence: Annotated[float, typer.Option("--confidence", help="How sure the promise has to be.")] = 0.95,
+    joint: Annotated[
+        bool, typer.Option("--joint/--per-concept", help="One promise about all auto-labels, or one for each concept.")
+    ] = True,
+    train: Annotated[int, typer.Option("--train", min=1, help="Items that people label for training.")] = 300,
+    verify: Annotated[
+        int, typer.Option("--verify", min=1, help="Items, drawn by chance, that people verify for the thresholds.")
+    ] = 600,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, help="Rounds of asking for training labels; 1: all drawn by chance.")
+    ] = 4,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            "--budget",
+            help="Human labels in all: what is left after training and verification reviews the least sure.",
+            show_default="no review",
+        ),
+    ] = None,
+    final: Annotated[
+        float | None,
+        typer.Option(
+            "--final",
+            help="Label everything, and aim at this share of right labels in all, instead of --error.",
+            show_default="off",
+        ),
+    ] = None,
+    learner: Annotated[
+        str, typer.Option("--learner", help="graph: labels spread over the set; head: the head that a server trains.")
+    ] = "graph",
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100_000, help="How often it is played.")] = 1,
+    first_seed: Annotated[int, typer.Option("--first-seed", min=0, help="The first seed.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, each run too.")] = False,
+) -> None:
+    """Play the loop on a set whose labels you have, and see what it would cost and whether the promise holds.
+
+    The set's own labels stand for the person: a model learns from --train of them, is tuned on --verify others
+    drawn by chance, and auto-labels the rest where it may. Only then are the auto-labels held against the truth.
+
+    `digits` are the 1,797 digits inside scikit-learn; FILE.npz holds X (uint8 images, or vectors) and y; FOLDER
+    has one folder a concept, with images. Nothing is stored, and no server is needed.
+
+    For a start: `labelwright simulate --data digits --error 0.02 --seeds 20`
+    """
+    from labelwright.cli.simulate import simulate as run_simulation
+    from labelwright.training.simulation import Plan
+
+    plan = Plan(error, confidence, joint, train, verify, rounds, budget, final, learner)
+    run_simulation(data, plan, seeds=seeds, first_seed=first_seed, as_json=as_json)
+
+
+@app.command()
 def demo(
     photos: Annotated[
         Path | None,
@@ -151,16 +255,20 @@ def demo(
 ) -> None:
     """Run the auto-annotation tutorial on real photos, on a server of its own that is gone afterwards.
 
-    Prints each step, ends with a table of what was labelled and what waits for a person, and writes
-    report.html with the photos to look at.
+    Prints each step and a table of what was labelled and what waits for a person. Then it plays the loop on
+    1,797 digits whose labels it has: how little people label, and whether the promise holds. Writes report.html
+    with both to look at.
     """
     from labelwright.cli.demo import demo as run_demo
 
     run_demo(photos=photos, out=out)
 
 
+app.add_typer(audit.group, name="audit")
 app.add_typer(keys.group, name="keys")
 app.add_typer(users.group, name="users")
+app.add_typer(thresholds.group, name="thresholds")
+app.add_typer(loop.group, name="loop")
 
 
 def _version(show: bool) -> None:

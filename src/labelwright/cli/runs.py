@@ -67,13 +67,14 @@ def _queue(conn: Connection, app: int, missing: bool) -> str:
 
 def _carry(settings: config.Settings, store: Store, job_id: str, told: threading.Event) -> Row[Any]:
     """Work on a job, or watch whoever has it, until it ends."""
-    carrier = Rerun(store, Intake(settings, BlobStore(settings.media_store_url)), settings.batch)
+    blobs = BlobStore(settings.media_store_url)
+    carrier = Rerun(store, Intake(settings, blobs), settings.batch, blobs)
     holder = queue.this_process()
     with _progress() as progress:
         bar = progress.add_task("inputs", total=None)
         while True:
             with store.write() as conn:
-                _free(conn, job_id)
+                free(conn, job_id)
                 claimed = None if told.is_set() else jobs.claim(conn, holder, seconds=settings.lease, job_id=job_id)
             if claimed is not None:
                 with alive(store, claimed.lease, settings.lease):
@@ -90,7 +91,7 @@ def _carry(settings: config.Settings, store: Store, job_id: str, told: threading
                 time.sleep(TURN)
 
 
-def _free(conn: Connection, job_id: str) -> None:
+def free(conn: Connection, job_id: str) -> None:
     """Let go of what processes of this machine held that are no more."""
     job = jobs.get(conn, job_id)
     for lease in queue.orphaned(conn):

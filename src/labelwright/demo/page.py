@@ -10,6 +10,7 @@ from pathlib import Path
 import labelwright
 from labelwright.demo.graph import graph
 from labelwright.demo.results import HONEST, Box, Counts, Finding, Outcome, Result, count
+from labelwright.demo.simulated import Simulated, section
 from labelwright.demo.thumbnails import MANY, SIDE, SMALL_SIDE, Thumbnail, thumbnail
 
 NAME = "report.html"
@@ -27,22 +28,25 @@ _FRAME, _KEPT = 4 / 3, 0.66
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def write_page(results: Sequence[Result], folder: Path, thresholds: Mapping[str, float]) -> Path:
+def write_page(
+    results: Sequence[Result], folder: Path, thresholds: Mapping[str, float], simulated: Simulated | None = None
+) -> Path:
     """Write ``report.html`` into a folder that is there; gives its path.
 
     Raises:
         OSError: it can't be written.
     """
     path = folder / NAME
-    path.write_text(page(results, thresholds), "utf-8")
+    path.write_text(page(results, thresholds, simulated), "utf-8")
     return path
 
 
-def page(results: Sequence[Result], thresholds: Mapping[str, float]) -> str:
-    """The report as HTML: counts, the way through the workflow, a card for each photo.
+def page(results: Sequence[Result], thresholds: Mapping[str, float], simulated: Simulated | None = None) -> str:
+    """The report as HTML: counts, the way through the workflow, a card for each photo, and the loop on digits.
 
     Args:
         thresholds: concept name to score (0..1) from which on it is a label.
+        simulated: what came of the second part; None where it did not run.
     """
     counts = count(results)
     side = SIDE if len(results) <= MANY else SMALL_SIDE
@@ -75,7 +79,7 @@ def page(results: Sequence[Result], thresholds: Mapping[str, float]) -> str:
 <section class="cards" aria-label="The photos">
 {"".join(cards) or '<p class="empty">No photos.</p>'}
 </section>
-<footer>
+{"" if simulated is None else section(simulated)}<footer>
 <p>{escape(HONEST)}{labelled_from}</p>
 <p>Made by <code>labelwright demo</code> {escape(labelwright.__version__)}, which ran the auto-annotation tutorial \
 with the official client on a server of its own.</p>

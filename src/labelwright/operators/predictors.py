@@ -43,5 +43,30 @@ register(
         inputs=("image", "embeddings"),
         outputs=("clusters",),
         predicts=True,
+        trainable=True,
+    )
+)
+register(
+    ModelType(
+        id="embedding-classifier",
+        title="Embedding classifier",
+        description="Says which of the concepts that it was trained on an image shows, by its embedding.",
+        # Not the embedding too: the SDKs ask for the kind of input where a type names several. Behind an embedder it
+        # takes what that made.
+        inputs=("image",),
+        outputs=("concepts",),
+        predicts=True,
+        trainable=True,
+    )
+)
+register(
+    ModelType(
+        id="knn-concept",
+        title="Nearest neighbours",
+        description="Says which concepts an image shows by those of the labelled images most like it.",
+        inputs=("image",),
+        outputs=("concepts",),
+        predicts=True,
+        trainable=True,
     )
 )

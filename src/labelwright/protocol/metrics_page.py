@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from labelwright import metrics
+from labelwright.protocol import audit_estimates
 from labelwright.protocol.dispatch import Server
 from labelwright.store import queue
 from labelwright.store.engine import Store
@@ -50,25 +51,31 @@ class _Figures(Collector):
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._answer: Future[Depth] | None = None
+        self._answer: Future[tuple[Depth, int]] | None = None
         self._asked = self._until = 0.0
 
     def collect(self) -> Iterable[Metric]:
-        depth = self._depth()
+        answer = self._said()
         yield from metrics.REGISTRY.collect()
         yield GaugeMetricFamily(
             "labelwright_store_up",
             f"Whether the store said within {PATIENCE:g} seconds how deep its queues are.",
-            value=depth is not None,
+            value=answer is not None,
         )
-        if depth is not None:
+        if answer is not None:
+            depth, alarms = answer
             inputs = {"waiting": depth.waiting, "in_progress": depth.in_progress}
             jobs = {"queued": depth.queued_jobs, "running": depth.running_jobs}
             yield _gauge("labelwright_queue_inputs", "Inputs that wait or are worked on, all apps together.", inputs)
             yield _gauge("labelwright_queue_jobs", "Jobs that wait or run, all apps together.", jobs)
+            yield GaugeMetricFamily(
+                "labelwright_audit_alarms",
+                "Concepts and model versions whose audit found more mistakes than was promised, all apps together.",
+                value=alarms,
+            )
 
-    def _depth(self) -> Depth | None:
-        """How deep the queues are; None where the store fails, or takes too long."""
+    def _said(self) -> tuple[Depth, int] | None:
+        """How deep the queues are, and how many audits are in alarm; None where the store fails, or takes too long."""
         now = time.monotonic()
         # Never a second question beside one without an answer: a store that hangs would collect them.
         if self._answer is None or (self._answer.done() and now >= self._until):
@@ -79,17 +86,17 @@ class _Figures(Collector):
         except (TimeoutError, SQLAlchemyError, OSError):
             return None
 
-    def _ask(self, answer: Future[Depth]) -> None:
+    def _ask(self, answer: Future[tuple[Depth, int]]) -> None:
         try:
             with self._store.read() as conn:
-                depth = queue.depth(conn)
+                said = queue.depth(conn), audit_estimates.alarms(conn)
         except Exception as e:  # noqa: BLE001 (raised where the answer is read)
             self._until = time.monotonic() + FRESH
             answer.set_exception(e)
         else:
             now = time.monotonic()
             self._until = now + min(max(FRESH, SHARE * (now - self._asked)), OLDEST)
-            answer.set_result(depth)
+            answer.set_result(said)
 
 
 def _gauge(name: str, documentation: str, values: dict[str, int]) -> Metric:

@@ -18,7 +18,7 @@ from labelwright.protocol.review_messages import show_items
 from labelwright.protocol.review_queue import holder_of
 from labelwright.protocol.verdict_rules import put_back
 from labelwright.store import annotations as stored
-from labelwright.store import concepts, history, review_items, runs, snapshots
+from labelwright.store import audits, concepts, history, review_items, runs, snapshots
 from labelwright.store.engine import now
 from labelwright.store.review_items import Place
 from labelwright.store.snapshots import Snapshot
@@ -144,6 +144,7 @@ class _Undoing:
         snapshots.write(self._conn, self._app.pk, [(self._start.get(i), self._now.get(i)) for i in ids])
         stored.unreject(self._conn, rejections)
         history.undone(self._conn, self._done, self._user_id)
+        audits.reopen(self._conn, self._app.pk, [row for row in self._rows if row.pk in self._done])
         history.set_results(self._conn, vain)
         self.back.reverse()
         self.kept.reverse()

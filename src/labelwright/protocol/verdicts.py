@@ -9,12 +9,13 @@ from clarifai_grpc.grpc.api.resources_pb2 import UserAppIDSet
 from sqlalchemy import Connection, Row
 
 from labelwright.errors import InvalidRequest, LabelwrightError
-from labelwright.ids import free_id_problem, new_id
+from labelwright.ids import new_id
 from labelwright.protocol import given as g
 from labelwright.protocol.dispatch import Call
+from labelwright.protocol.relabelling import named
 from labelwright.protocol.verdict_rules import Named, judge
 from labelwright.protocol.verdict_undo import undo
-from labelwright.store import apps, concepts, history, snapshots
+from labelwright.store import history, snapshots
 from labelwright.store.engine import now
 from labelwright.store.snapshots import Held, Snapshot
 
@@ -65,7 +66,7 @@ class _Session:
         self._before = snapshots.load(conn, app.pk, ids)
         self._now: dict[str, Snapshot | None] = dict(self._before)
         self._past = history.of_annotations(conn, app.pk, ids)
-        self._out = {id_ for id_, rows in self._past.items() if any(_took_out(row) for row in rows)}
+        self._out = {id_ for id_, rows in self._past.items() if any(took_out(row) for row in rows)}
         self._new: list[Snapshot] = []
         self._entries: list[history.Entry] = []
 
@@ -93,7 +94,9 @@ class _Session:
             held = there.at(position) if there is not None and there.waits else None
             if there is None or held is None or held.id != concept_id:
                 return self._gone(item, id_)
-            new = self._relabelled(verdict, held) if what == history.RELABEL else None
+            new = None
+            if what == history.RELABEL:
+                new = named(self._conn, self._app, verdict.get("new_concept"), besides=held.id)
         except LabelwrightError as e:
             return {"item": item, "state": "gone", "error": e.details}
         return self._judge(item, there, held, what, new)
@@ -143,31 +146,7 @@ class _Session:
                 return {**found, "by": row.user_id}
         return found
 
-    def _relabelled(self, verdict: Mapping[str, Any], held: Held) -> Named:
-        """The concept that it is instead; made in the app where it is new.
 
-        Raises:
-            InvalidRequest: none is named, or one that it can't be.
-        """
-        wanted = verdict.get("new_concept")
-        if not isinstance(wanted, Mapping):
-            raise InvalidRequest("new_concept is missing: {id} or {name} says what it is instead")
-        id_, name = g.text(wanted, "id"), g.text(wanted, "name")
-        if id_ is None:
-            if name is None:
-                raise InvalidRequest("new_concept has neither id nor name")
-            name = name.strip()
-            id_ = concepts.called(self._conn, self._app.pk, name) or name
-        if problem := free_id_problem(id_) or (free_id_problem(name) if name else None):
-            raise InvalidRequest(f"new_concept: {problem}")
-        if id_ == held.id:
-            raise InvalidRequest(f"{id_!r} is what it is called already; accept it")
-        known = concepts.keys(self._conn, self._app.pk, [id_])
-        if not known:
-            known = concepts.ensure(self._conn, self._app.pk, {id_: name or id_})
-            apps.bump(self._conn, self._app.pk)
-        return Named(known[id_], id_)
-
-
-def _took_out(row: Row[Any]) -> bool:
+def took_out(row: Row[Any]) -> bool:
+    """Whether an entry of the history is a verdict by which a concept left its annotation, and stands."""
     return row.kind in history.VERDICTS and row.undone_at is None and not (row.result or {}).get("in_place")

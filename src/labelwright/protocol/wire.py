@@ -66,7 +66,9 @@ _TEXTS = {
     30002: "Download failed",
     30003: "Download in progress",
     21100: "Model is trained and ready",
+    21101: "Model is currently being trained",
     21102: "Model is untrained",
+    21103: "Model is currently in queue for training",
 }
 
 

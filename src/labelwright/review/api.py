@@ -8,7 +8,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from labelwright.errors import LabelwrightError
-from labelwright.protocol import annotation_history, overview, review_queue, runs_of_app, verdicts
+from labelwright.protocol import (
+    annotation_history,
+    audit_answers,
+    audits,
+    evaluation_page,
+    overview,
+    review_queue,
+    runs_of_app,
+    tuning,
+    verdicts,
+)
 from labelwright.protocol.dispatch import TURNS, Server
 from labelwright.protocol.pool import PatientPool
 from labelwright.protocol.server import CORE
@@ -27,15 +37,32 @@ TABLE: tuple[tuple[str, str, Function, str], ...] = (
     ("GET", "overview", overview.overview, "GetApp"),
     ("GET", "histogram", overview.histogram, "ListAnnotations"),
     ("GET", "inputs", overview.inputs_page, "ListInputs"),
+    ("GET", "evaluation", evaluation_page.evaluation, "GetEvaluation"),
     ("GET", "runs", runs_of_app.runs, "ListAnnotations"),
     ("POST", "runs/undo", runs_of_app.undo_run, "DeleteAnnotations"),
+    ("POST", "audit/take", audits.take, "PatchAnnotations"),
+    ("POST", "audit/hold", audits.hold, "PatchAnnotations"),
+    ("POST", "audit/release", audits.release, "PatchAnnotations"),
+    ("POST", "audit/answer", audit_answers.answer, "PatchAnnotations"),
+    ("POST", "audit/undo", audit_answers.undo, "PatchAnnotations"),
+    ("POST", "audit/draw", audits.draw, "PatchAnnotations"),
+    ("GET", "audit/status", audits.status, "ListAnnotations"),
+    ("GET", "thresholds", tuning.listing, "ListWorkflows"),
+    ("GET", "thresholds/forecast", tuning.forecast, "ListAnnotations"),
+    ("POST", "thresholds/draw", tuning.draw, "PostAnnotations"),
+    ("POST", "thresholds/apply", tuning.apply, "PatchWorkflows"),
+    ("POST", "thresholds/undo", tuning.undo, "PatchWorkflows"),
 )
 """Verb, path, function, and the RPC whose keys and scopes are needed."""
 
 SHOWS = {
     "review/take": ("GetInput",),
     "review/undo": ("GetInput",),
+    "audit/take": ("GetInput",),
+    "audit/undo": ("GetInput",),
     "overview": ("GetInputCount", "ListConcepts"),
+    "thresholds/apply": ("PostModelVersions",),
+    "thresholds/undo": ("PostModelVersions",),
 }
 """What a path shows besides, by the RPCs that show it: these too must be allowed in the app."""
 

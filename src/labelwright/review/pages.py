@@ -58,13 +58,15 @@ PAGES = (
     Page(f"{APP}/add", "add", "page_add"),
     Page(f"{APP}/concepts", "concepts", "page_concepts"),
     Page(f"{APP}/models", "models", "page_models"),
+    Page(f"{APP}/models/{{model}}/evaluation", "evaluation", "page_evaluation"),
     Page(f"{APP}/workflow", "workflow", "page_workflow"),
     Page(f"{APP}/runs", "runs", "page_runs"),
     Page(f"{APP}/review", "review", "page_review"),
     Page(f"{APP}/review/grid", "grid", "page_grid"),
+    Page(f"{APP}/audit", "audit", "page_audit"),
 )
 
-TABS = ("review", "grid", "overview", "inputs", "add", "concepts", "models", "workflow", "runs")
+TABS = ("review", "grid", "audit", "overview", "inputs", "add", "concepts", "models", "workflow", "runs")
 """The pages that the bar of an app leads to, in order."""
 
 
@@ -210,6 +212,7 @@ class _Site:
                 app=app.id,
                 app_name=app.name or app.id,
                 input=params.get("input", ""),
+                model=params.get("model", ""),
             )
         except jinja2.TemplateNotFound as e:
             if e.name == f"{page.template}.html":
@@ -270,6 +273,7 @@ class _Site:
             "app": "",
             "app_name": "",
             "input": "",
+            "model": "",
             **given,
         }
         html = self._templates.get_template(f"{template}.html").render(context)

@@ -115,7 +115,10 @@ def before(conn: Connection, pk: int) -> Mapping[str, Any] | None:
 
 
 def last_action(conn: Connection, app: int, user_id: str) -> str | None:
-    """A user's last verdicts in an app that can be undone: not undone yet, and not in vain tried to."""
+    """A user's last verdicts in an app that can be undone: not undone yet, and not in vain tried to.
+
+    Answers of audits are not among them: their own page takes those back.
+    """
     query: Select[Any] = (
         select(_H.action)
         .where(
@@ -124,6 +127,7 @@ def last_action(conn: Connection, app: int, user_id: str) -> str | None:
             _H.undone_at.is_(None),
             _H.kind.in_(VERDICTS),
             func.coalesce(_H.result["kept"].as_boolean(), False).is_(False),
+            _H.result["drawn"].as_string().is_(None),
         )
         .order_by(_H.created_at.desc(), _H.pk.desc())
         .limit(1)

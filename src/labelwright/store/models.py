@@ -11,6 +11,9 @@ from labelwright.ids import new_id
 from labelwright.store.engine import now
 from labelwright.store.tables import apps, model_versions, models
 
+TRAINED = 21100
+"""The status of a version that can be used: the API's MODEL_TRAINED."""
+
 
 def add(
     conn: Connection,
@@ -176,6 +179,19 @@ def newest_versions(conn: Connection, pks: Iterable[int]) -> dict[int, Row[Any]]
     )
     query = select(model_versions).where(model_versions.c.pk.in_(newest))
     return {row.model: row for row in conn.execute(query)}
+
+
+def newest_usable(conn: Connection, pks: Iterable[int]) -> dict[int, Row[Any]]:
+    """Model key to the row of its newest trained version; the newest one where none is trained."""
+    wanted = list(pks)
+    trained = (
+        select(func.max(model_versions.c.pk))
+        .where(model_versions.c.model.in_(wanted), model_versions.c.status_code == TRAINED)
+        .group_by(model_versions.c.model)
+    )
+    found = {row.model: row for row in conn.execute(select(model_versions).where(model_versions.c.pk.in_(trained)))}
+    missing = [pk for pk in wanted if pk not in found]
+    return found | newest_versions(conn, missing) if missing else found
 
 
 def versions_named(conn: Connection, named: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Row[Any]]:

@@ -17,12 +17,16 @@ from sqlalchemy import Connection, Row
 from labelwright.errors import InvalidRequest, LabelwrightError, ModelInvalidArgument
 from labelwright.models.loading import load
 from labelwright.operators import registry
-from labelwright.operators.registry import Kind, ModelType
-from labelwright.operators.values import Operator, Snapshot
+from labelwright.operators.registry import Kind, ModelType, check_params
+from labelwright.operators.values import Snapshot
 from labelwright.store import knowledge_graphs
+from labelwright.training.params import EXCLUSIVE, TRAIN_PARAMS
 
 MAX_CONCEPTS = 200
 """Concepts that a reply may be told to show."""
+
+DEFAULT_TYPE = "embedding-classifier"
+"""What a model is whose type nobody named."""
 
 FIELDS = ("data", "params", "output_config")
 """What counts of an ``output_info``."""
@@ -38,28 +42,46 @@ def about(what: str) -> Iterator[None]:
 
 
 def creatable() -> str:
-    """The ids of the model types whose versions are made from parameters, for messages."""
-    return ", ".join(t.id for t in registry.all_types() if t.make is not None)
+    """The ids of the model types that models can be added of, for messages."""
+    return ", ".join(t.id for t in registry.all_types() if is_creatable(t))
+
+
+def is_creatable(model_type: ModelType) -> bool:
+    """Whether models of a type can be added: its versions are made from parameters, or learn."""
+    return model_type.make is not None or model_type.id in TRAIN_PARAMS
 
 
 def known_type(model_type_id: str) -> ModelType:
-    """The type of a model to be added.
+    """The type of a model to be added; an empty id means an embedding-classifier.
 
     Raises:
-        ModelInvalidArgument: none is named, there is no such type, or models of it can't be added by a call.
+        ModelInvalidArgument: there is no such type, or models of it can't be added by a call.
     """
-    if not model_type_id:
-        raise ModelInvalidArgument(
-            "model_type_id is empty. The API then takes the trainable type embedding-classifier, which this "
-            f"server does not serve yet; legal are: {creatable()}"
-        )
-    model_type = registry.get(model_type_id)
-    if model_type.make is None:
+    model_type = registry.get(model_type_id or DEFAULT_TYPE)
+    if not is_creatable(model_type):
         raise ModelInvalidArgument(
             f"versions of a {model_type_id} come with weights or code and can't be made from parameters; "
-            f"types whose versions can are: {creatable()}"
+            f"types of which models can be added are: {creatable()}"
         )
     return model_type
+
+
+def learns(model_type: ModelType) -> bool:
+    """Whether versions of a type are trained."""
+    return model_type.id in TRAIN_PARAMS
+
+
+def refuse_weights(version: resources_pb2.ModelVersion) -> None:
+    """Refuse weights that a version of a type that learns is posted with.
+
+    Raises:
+        ModelInvalidArgument: there are some.
+    """
+    if version.HasField("pretrained_model_config"):
+        raise ModelInvalidArgument(
+            "model_version.pretrained_model_config: weights can't be uploaded by a call; leave it out, and the version "
+            "learns from the app's labels"
+        )
 
 
 def given(model: resources_pb2.Model) -> resources_pb2.OutputInfo | None:
@@ -113,6 +135,13 @@ def with_defaults(model_type: ModelType, info: resources_pb2.OutputInfo) -> None
     Raises:
         ModelInvalidArgument: they are no list of concepts, or there are thresholds in both places.
     """
+    if learns(model_type) and EXCLUSIVE in info.params.fields:
+        # The SDK takes what a training can be set by for what a prediction can, and sends it at both places.
+        said = plain(info.params)[EXCLUSIVE]
+        del info.params.fields[EXCLUSIVE]
+        if not isinstance(said, bool):
+            raise ModelInvalidArgument(f"output_info.params.{EXCLUSIVE} is {said!r}; legal is true or false")
+        info.output_config.concepts_mutually_exclusive = said or info.output_config.concepts_mutually_exclusive
     for param in model_type.params:
         if param.kind is Kind.THRESHOLDS and param.name in info.params.fields:
             _move_thresholds(model_type, param.name, info)
@@ -146,8 +175,8 @@ def needs_settings(model_type: ModelType) -> bool:
 
 def check(
     conn: Connection, app: Row[Any], snap: Snapshot, model_type: ModelType, info: resources_pb2.OutputInfo
-) -> Operator:
-    """Make the operator that these settings mean, for work in ``app``.
+) -> None:
+    """Look whether these settings mean an operator, for work in ``app``, or one that can be trained.
 
     Raises:
         ModelInvalidArgument: they mean none.
@@ -155,7 +184,15 @@ def check(
     params = plain(info.params)
     check_config(info.output_config)
     check_graph(conn, app, params)
-    return load(model_type, "", params, info.data, snap)
+    if not learns(model_type):
+        load(model_type, "", params, info.data, snap)
+        return
+    check_params(model_type, params)
+    ids = [c.id for c in info.data.concepts]
+    if not all(ids) or len(set(ids)) < len(ids):
+        raise ModelInvalidArgument(
+            "output_info.data.concepts: a concept without an id, or one that is named twice; name each once, by its id"
+        )
 
 
 def check_json(message: Message) -> None:

@@ -12,7 +12,9 @@ from labelwright.errors import DoesNotExist
 from labelwright.operators import registry
 from labelwright.operators.registry import Kind, ModelType, Param
 from labelwright.protocol.dispatch import Call, serves
+from labelwright.protocol.resources.model_settings import is_creatable
 from labelwright.protocol.wire import offset_limit
+from labelwright.training.params import EXCLUSIVE, TRAIN_PARAMS
 
 
 def to_wire(model_type: ModelType) -> resources_pb2.ModelType:
@@ -24,17 +26,37 @@ def to_wire(model_type: ModelType) -> resources_pb2.ModelType:
         input_fields=model_type.inputs,
         output_fields=model_type.outputs,
         trainable=model_type.trainable,
-        creatable=model_type.make is not None,
-        model_type_fields=[_field(p) for p in model_type.params],
+        creatable=is_creatable(model_type),
+        model_type_fields=[*(_field(p) for p in model_type.params), *_training(model_type)],
     )
 
 
-def _field(param: Param) -> resources_pb2.ModelTypeField:
+def _training(model_type: ModelType) -> list[resources_pb2.ModelTypeField]:
+    """What a training can be set by."""
+    if model_type.id not in TRAIN_PARAMS:
+        return []
+    fields = [_field(p, "train_info.params") for p in TRAIN_PARAMS[model_type.id]]
+    if model_type.id != "clusterer":
+        said = "Whether each input shows one of the concepts at most, and their scores sum to 1."
+        fields.append(_field(Param(EXCLUSIVE, Kind.BOOLEAN, said, False), "output_info.output_config"))
+        fields.append(
+            resources_pb2.ModelTypeField(
+                path="output_info.data.concepts",
+                field_type=resources_pb2.ModelTypeField.ARRAY_OF_CONCEPTS,
+                description="The concepts to learn; none: all that the app has labels of.",
+            )
+        )
+    return fields
+
+
+def _field(param: Param, place: str = "") -> resources_pb2.ModelTypeField:
     # Thresholds are concepts of the version's data; all else lies in its params.
-    place = "output_info.data" if param.kind is Kind.THRESHOLDS else "output_info.params"
+    place = place or ("output_info.data" if param.kind is Kind.THRESHOLDS else "output_info.params")
     options = param.options or {}
     field = resources_pb2.ModelTypeField(
         path=f"{place}.{param.name}",
+        # The SDK takes it away without looking whether it is there.
+        placeholder=param.name,
         field_type=param.kind.value,  # type: ignore[arg-type]  # the numbers are the API's
         description=param.description,
         required=param.required,

@@ -25,21 +25,22 @@ from labelwright.protocol.resources.model_wire import (
     version_bytes,
     version_to_wire,
 )
+from labelwright.protocol.resources.trainings import drop, enqueue, inherited, what_is_asked
 from labelwright.protocol.text_filters import every, sliced
 from labelwright.protocol.wire import SUCCESS, offset_limit, parse, status
-from labelwright.store import models, workflows
+from labelwright.store import models, trainings, workflows
 
 MAX_VERSIONS = 128
 
 
 @serves("PostModelVersions")
 def post_model_versions(call: Call, request: service_pb2.PostModelVersionsRequest) -> service_pb2.SingleModelResponse:
-    """Add a version with other settings; types that need training are not served."""
-    if len(request.model_versions) != 1:
+    """Add a version with other settings; one of a type that learns is queued for training."""
+    if len(request.model_versions) > 1:
         raise ModelInvalidRequest(
             f"{len(request.model_versions)} versions given; 1 a call is legal, since each becomes the newest"
         )
-    posted = request.model_versions[0]
+    posted = request.model_versions[0] if request.model_versions else resources_pb2.ModelVersion()
     with call.store.write() as conn:
         app = call.app(conn, request.user_app_id, change=True)
         row = models.get(conn, app.pk, request.model_id)
@@ -47,13 +48,19 @@ def post_model_versions(call: Call, request: service_pb2.PostModelVersionsReques
             raise ModelDoesNotExist(f"app {app.id!r} has no model {request.model_id!r}")
         with settings.about(f"model {row.id!r}"):
             model_type = settings.known_type(row.model_type_id)
-            info = settings.only_settings(posted.output_info)
+            if not (request.model_versions or settings.learns(model_type)):
+                raise ModelInvalidRequest("0 versions given; 1 a call is legal")
+            learns = settings.learns(model_type)
+            info = inherited(conn, row, posted) if learns else settings.only_settings(posted.output_info)
             settings.with_defaults(model_type, info)
             settings.check(conn, app, snapshot(conn, app), model_type, info)
             settings.check_json(posted)
+            asked = what_is_asked(conn, call, app, model_type, posted, info) if learns else None
         if request.description and not posted.description:
             posted.description = request.description
-        add_version(conn, row.pk, posted, info)
+        pk = add_version(conn, row.pk, posted, info, trained=not learns)
+        if asked is not None:
+            enqueue(conn, app, pk, asked)
         row = models.by_ids(conn, app.pk, [row.id])[row.id]
         made = to_wire(row, app, models.version(conn, row.pk))
     return service_pb2.SingleModelResponse(model=made)
@@ -148,7 +155,7 @@ def patch_model_versions(
             after = parse(resources_pb2.ModelVersion, version.wire)
             patches.apply(after, change, request.action, apart=(*VERSION_COMPUTED, "output_info"))
             settings.check_json(after)
-            models.change_version(conn, version.pk, wire=version_bytes(after, info))
+            models.change_version(conn, version.pk, wire=version_bytes(after, info, learned=True))
             made.append(version_to_wire(find_version(conn, row, change.id), app))
     return service_pb2.MultiModelVersionResponse(model_versions=made)
 
@@ -162,6 +169,8 @@ def delete_model_version(call: Call, request: service_pb2.DeleteModelVersionRequ
         if row is None:
             raise ModelDoesNotExist(f"app {app.id!r} has no model {request.model_id!r}")
         version = find_version(conn, row, request.version_id)
+        left = trainings.forget(conn, versions=[version.pk])
         workflows.bump_users_of(conn, versions=[version.pk])
         models.remove_version(conn, version.pk)
+    drop(call, left)
     return status_pb2.BaseResponse(status=status(SUCCESS))

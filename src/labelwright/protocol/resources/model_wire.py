@@ -50,6 +50,10 @@ VERSION_COMPUTED = (
 """The same for a version."""
 
 
+LEARNED = ("status", "completed_at", "total_input_count")
+"""Of these, what a training has written into the version as it is stored."""
+
+
 def version_to_wire(version: Row[Any], app: Row[Any]) -> resources_pb2.ModelVersion:
     """A model version as clients see it.
 
@@ -58,7 +62,11 @@ def version_to_wire(version: Row[Any], app: Row[Any]) -> resources_pb2.ModelVers
     """
     wire = parse(resources_pb2.ModelVersion, version.wire)
     wire.id, wire.app_id, wire.user_id = version.id, app.id, app.user_id
-    wire.status.CopyFrom(status(version.status_code))
+    said = wire.status
+    told = status(version.status_code)
+    if said.code == version.status_code:
+        told.details, told.percent_completed = said.details, said.percent_completed
+    wire.status.CopyFrom(told)
     wire.active_concept_count = len(wire.output_info.data.concepts)
     wire.visibility.gettable = wire.visibility.gettable or resources_pb2.Visibility.PRIVATE
     set_time(wire.created_at, version.created_at)
@@ -93,19 +101,31 @@ def model_bytes(model: resources_pb2.Model) -> bytes:
     return without(model, *COMPUTED)
 
 
-def version_bytes(version: resources_pb2.ModelVersion, info: resources_pb2.OutputInfo) -> bytes:
-    """What the store keeps of a version beside its columns."""
+def version_bytes(
+    version: resources_pb2.ModelVersion, info: resources_pb2.OutputInfo, *, learned: bool = False
+) -> bytes:
+    """What the store keeps of a version beside its columns.
+
+    Args:
+        learned: the version is a stored one, and keeps what its training wrote.
+    """
     kept = resources_pb2.ModelVersion()
     kept.CopyFrom(version)
     kept.output_info.CopyFrom(info)
-    return without(kept, *VERSION_COMPUTED)
+    return without(kept, *(name for name in VERSION_COMPUTED if not (learned and name in LEARNED)))
 
 
 def add_version(
-    conn: Connection, model: int, version: resources_pb2.ModelVersion, info: resources_pb2.OutputInfo
+    conn: Connection,
+    model: int,
+    version: resources_pb2.ModelVersion,
+    info: resources_pb2.OutputInfo,
+    *,
+    trained: bool = True,
 ) -> int:
-    """Add a version that needs no training; returns its key."""
-    return models.add_version(conn, model, status_code=status_code_pb2.MODEL_TRAINED, wire=version_bytes(version, info))
+    """Add a version; returns its key. ``trained``: it can be used, since it needs no training."""
+    code = status_code_pb2.MODEL_TRAINED if trained else status_code_pb2.MODEL_UNTRAINED
+    return models.add_version(conn, model, status_code=code, wire=version_bytes(version, info))
 
 
 def public_app(conn: Connection) -> Row[Any] | None:

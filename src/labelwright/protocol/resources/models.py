@@ -29,8 +29,9 @@ from labelwright.protocol.resources.model_wire import (
     model_bytes,
     to_wire,
 )
+from labelwright.protocol.resources.trainings import drop
 from labelwright.protocol.wire import SUCCESS, parse, status
-from labelwright.store import models, workflows
+from labelwright.store import models, trainings, workflows
 
 MAX_MODELS = 128
 MAX_NOTES = 64 * 1024
@@ -79,6 +80,9 @@ def _add(conn: Connection, app: Row[Any], snap: Snapshot, model_id: str, model: 
         settings.check(conn, app, snap, model_type, info)
     settings.check_json(model)
     _check_texts(model)
+    learns = settings.learns(model_type)
+    if learns:
+        settings.refuse_weights(model.model_version)
     pk = models.add(
         conn,
         app.pk,
@@ -88,7 +92,7 @@ def _add(conn: Connection, app: Row[Any], snap: Snapshot, model_id: str, model: 
         wire=model_bytes(model),
     )
     if not bare:
-        add_version(conn, pk, model.model_version, info)
+        add_version(conn, pk, model.model_version, info, trained=not learns)
 
 
 def _check_texts(model: resources_pb2.Model) -> None:
@@ -182,7 +186,7 @@ def _patch_settings(
     settings.with_defaults(model_type, after)
     settings.check(conn, app, snap, model_type, after)
     if after != stays:
-        add_version(conn, row.pk, change.model_version, after)
+        add_version(conn, row.pk, change.model_version, after, trained=not settings.learns(model_type))
 
 
 @serves("PatchModelIds")
@@ -213,7 +217,8 @@ def delete_model(call: Call, request: service_pb2.DeleteModelRequest) -> status_
     """Delete a model with its versions; workflow versions that name one are deprecated from then on."""
     with call.store.write() as conn:
         app = call.app(conn, request.user_app_id, change=True)
-        _remove(conn, [row.pk for row in _own(conn, app, [request.model_id]).values()])
+        left = _remove(conn, [row.pk for row in _own(conn, app, [request.model_id]).values()])
+    drop(call, left)
     return status_pb2.BaseResponse(status=status(SUCCESS))
 
 
@@ -230,10 +235,14 @@ def delete_models(call: Call, request: service_pb2.DeleteModelsRequest) -> statu
         else:
             _check_ids(ids)
             keys = [row.pk for row in _own(conn, app, ids).values()]
-        _remove(conn, keys)
+        left = _remove(conn, keys)
+    drop(call, left)
     return status_pb2.BaseResponse(status=status(SUCCESS))
 
 
-def _remove(conn: Connection, keys: list[int]) -> None:
+def _remove(conn: Connection, keys: list[int]) -> list[str]:
+    """Delete models; returns where their versions' arrays lie in the media store."""
+    left = trainings.forget(conn, models=keys)
     workflows.bump_users_of(conn, models=keys)
     models.remove(conn, keys)
+    return left

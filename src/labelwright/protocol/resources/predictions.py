@@ -93,7 +93,7 @@ def post_model_outputs(call: Call, request: service_pb2.PostModelOutputsRequest)
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)
         _, model = model_wire.find(conn, call, request.user_app_id, request.model_id)
-        newest = None if request.version_id else models.version(conn, model.pk)
+        newest = None if request.version_id else models.newest_usable(conn, [model.pk]).get(model.pk)
         version = newest or model_wire.find_version(conn, model, request.version_id)
     model_type = registry.get(model.model_type_id)
     if model_type.make is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,14 @@ from clarifai_grpc.grpc.api import resources_pb2
 from sqlalchemy import Connection, Row
 
 from labelwright.annotator import plans
-from labelwright.errors import DoesNotExist, ModelDoesNotExist, WorkflowInvalidArgument, WorkflowInvalidGraph
+from labelwright.annotator.artifacts import refuse_untrained
+from labelwright.errors import (
+    DoesNotExist,
+    ModelDoesNotExist,
+    ModelInvalidArgument,
+    WorkflowInvalidArgument,
+    WorkflowInvalidGraph,
+)
 from labelwright.ids import free_id_problem
 from labelwright.models.catalogue import PUBLIC_APP, PUBLIC_USER
 from labelwright.operators import registry
@@ -19,7 +26,7 @@ from labelwright.operators.values import Snapshot
 from labelwright.protocol.dispatch import Call
 from labelwright.protocol.resources import model_settings as settings
 from labelwright.protocol.resources.model_wire import public_app
-from labelwright.store import models
+from labelwright.store import models, trainings
 from labelwright.workflows import graph
 
 Node = resources_pb2.WorkflowNode
@@ -67,11 +74,14 @@ def resolve(
     found = _find_models(conn, call, app, every)
     versions = _find_versions(conn, every, found)
     snap = plans.snapshot(conn, app)
+    # What is not trained learned nothing yet; of the rest, who did is asked for all at once.
+    learned = set(trainings.of_versions(conn, {v.pk for v in versions if registry.get(v.model_type_id).trainable}))
+    learned |= {v.pk for v in versions if v.status_code != models.TRAINED}
     results, start = [], 0
     for workflow_id, nodes in wanted:
         end = start + len(nodes)
         with settings.about(f"workflow {workflow_id!r}"):
-            results.append(_resolve_one(conn, call, app, snap, nodes, found[start:end], versions[start:end]))
+            results.append(_resolve_one(conn, call, app, snap, nodes, found[start:end], versions[start:end], learned))
         start = end
     return results
 
@@ -135,7 +145,7 @@ def _find_versions(conn: Connection, every: Sequence[tuple[str, Node]], found: S
             if node.model.model_version.id
         ],
     )
-    newest = models.newest_versions(conn, {hit.model.pk for hit in found})
+    newest = models.newest_usable(conn, {hit.model.pk for hit in found})
     keys = []
     for (what, node), hit in zip(every, found, strict=True):
         version_id = node.model.model_version.id
@@ -160,6 +170,7 @@ def _resolve_one(
     nodes: Sequence[Node],
     found: Sequence[_Found],
     versions: Sequence[Row[Any]],
+    learned: Collection[int],
 ) -> Resolved:
     order = graph.check(
         [
@@ -171,12 +182,14 @@ def _resolve_one(
     made: dict[str, tuple[Node, int]] = {}
     for node, hit, version in zip(nodes, found, versions, strict=True):
         with settings.about(f"node {node.id!r}"):
-            _check_settings(conn, app, snap, node, version)
+            _check_settings(conn, app, snap, node, version, learns=version.pk in learned)
         made[node.id] = (_echo(node, hit, version), version.pk)
     return Resolved([made[i][0] for i in order], [(i, made[i][1]) for i in order])
 
 
-def _check_settings(conn: Connection, app: Row[Any], snap: Snapshot, node: Node, version: Row[Any]) -> None:
+def _check_settings(
+    conn: Connection, app: Row[Any], snap: Snapshot, node: Node, version: Row[Any], *, learns: bool
+) -> None:
     """Build the node as a run would, its own settings laid over the version's."""
     override = node.output_info_override if node.HasField("output_info_override") else None
     model_type = registry.get(version.model_type_id)
@@ -187,7 +200,16 @@ def _check_settings(conn: Connection, app: Row[Any], snap: Snapshot, node: Node,
     info = plans.overridden(plans.output_info(version.wire), override)
     # Of another app's model too: its relations and graphs are those of the app that it works for.
     settings.check_graph(conn, app, settings.plain(info.params))
-    plans.node_of(version, snap, id=node.id, override=override)
+    if not learns:
+        plans.node_of(version, snap, id=node.id, override=override)
+        return
+    # What it learned need not be read to know that it can run.
+    refuse_untrained(version)
+    if override is not None and override.data.concepts:
+        raise ModelInvalidArgument(
+            "output_info_override.data.concepts: what a trained version says is fixed; put a concept-threshold behind "
+            "it, or train a version for these concepts"
+        )
 
 
 def _echo(node: Node, hit: _Found, version: Row[Any]) -> Node:

@@ -12,15 +12,34 @@ const [HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [250, 44, 14, 50, 38];
 export function drawHistogram(host, data) {
   let width = 0;
   const draw = () => {
-    const now = Math.max(300, Math.round(host.clientWidth));
+    const now = widthOf(host);
     if (now === width) return;
     width = now;
-    host.replaceChildren(picture(data, width));
+    // What else stands in the element stays: who holds a handle must not lose it.
+    const made = picture(data, width);
+    const old = host.querySelector(":scope > svg.histogram");
+    if (old) old.replaceWith(made);
+    else host.prepend(made);
+    host.redrawn?.();
   };
   host.observer?.disconnect();
   draw();
   host.observer = new ResizeObserver(draw);
   host.observer.observe(host);
+}
+
+function widthOf(host) {
+  return Math.max(300, Math.round(host.clientWidth));
+}
+
+/** Where a score stands in an element with a histogram, in pixels from its left edge. */
+export function placeOf(value, host) {
+  return LEFT + value * (widthOf(host) - LEFT - RIGHT);
+}
+
+/** The score at a place of the window, in pixels from its left edge; it may be below 0 or above 1. */
+export function valueAt(clientX, host) {
+  return (clientX - host.getBoundingClientRect().left - LEFT) / (widthOf(host) - LEFT - RIGHT);
 }
 
 /** What the colours stand for, with how many there are of each. */
@@ -93,8 +112,10 @@ function told(data) {
 
 /** What a threshold does with a score, in words: where to; that with the value; and with the node. */
 export function wayOf({ compare, value, node_id: node }) {
-  const to = compare?.startsWith("GREATER") ? t.overview.way_labelled : t.overview.way_person;
-  const brief = `${sign(compare)} ${threshold(value)} → ${to}`;
+  const labelled = compare?.startsWith("GREATER");
+  const to = labelled ? t.overview.way_labelled : t.overview.way_person;
+  const which = value > 1 ? (labelled ? t.tuning.never : t.tuning.always) : `${sign(compare)} ${threshold(value)}`;
+  const brief = `${which} → ${to}`;
   return { to, brief, full: node ? fill(t.overview.way_of_node, { way: brief, node }) : brief };
 }
 

@@ -1,6 +1,6 @@
 // The models that an app can use: its own, and those that every app has.
 
-import { v2 } from "/ui/static/api.js";
+import { appPath, v2 } from "/ui/static/api.js";
 import { clear, count, fill, h } from "/ui/static/dom.js";
 import { moment, nameOf, several, threshold } from "/ui/static/formats.js";
 import { plain } from "/ui/static/fuzzy.js";
@@ -66,6 +66,9 @@ async function more(model, concepts, there, room) {
   clear(
     room,
     model.description && h("p", {}, model.description),
+    // A visual-classifier, an embedding-classifier: what says concepts of whole inputs.
+    /-classifier$|^knn-concept$/.test(model.model_type_id) &&
+      h("p", {}, h("a", { class: "button", href: appPath(`models/${encodeURIComponent(model.id)}/evaluation`), "aria-label": fill(t.evaluation.link_of, { model: nameOf(model) }) }, t.evaluation.link)),
     concepts.length > 0 && [h("h3", {}, t.overview.concepts_title), conceptChips(concepts)],
     h("h3", {}, t.overview.versions),
     versions,

@@ -10,10 +10,11 @@ const PATHS = { verdicts: "review/verdicts", undo: "review/undo" };
 const PATIENCE = 400;
 
 /**
- * @param onReply, onRefused as of the outbox; onSent () after verdicts that had waited were sent.
+ * @param onReply, onRefused as of the outbox; onSent () after verdicts that had waited were sent; paths: the endpoints
+ *   that take verdicts and undo them, the review's where none are given.
  * @returns {outbox}
  */
-export function mountNet(element, { scope, tab, onReply, onRefused, onSent }) {
+export function mountNet(element, { scope, tab, onReply, onRefused, onSent, paths = PATHS }) {
   let waited = 0, timer = 0, shown = "";
 
   function say(kind, ...content) {
@@ -49,7 +50,7 @@ export function mountNet(element, { scope, tab, onReply, onRefused, onSent }) {
     return undefined;
   }
 
-  const outbox = createOutbox({ scope, tab, send: (kind, body) => post(PATHS[kind], body), onState: state, onReply, onRefused });
+  const outbox = createOutbox({ scope, tab, send: (kind, body) => post(paths[kind], body), onState: state, onReply, onRefused });
   waited = Math.max(waited, outbox.adopted);
   return { outbox };
 }

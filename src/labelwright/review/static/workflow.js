@@ -9,6 +9,7 @@ import { pick } from "/ui/static/picker.js";
 import t from "/ui/static/strings.js";
 import { nothing } from "/ui/static/tiles.js";
 import { failed } from "/ui/static/toast.js";
+import { tunable } from "/ui/static/tuning.js";
 
 /** Thresholds that are listed at most: a mapper may have thousands of concepts. */
 const MOST = 300;
@@ -133,8 +134,10 @@ async function choose(id, scroll = false) {
       clear(body, nothing(t.overview.hist_empty));
     } else {
       const room = h("div", { class: "histogram-room" });
-      clear(body, legend(data), room, h("p", { class: "hint" }, about(data)), h("details", {}, h("summary", {}, t.overview.hist_table), h("div", { class: "scroll tall", tabindex: "0", role: "group", "aria-label": t.overview.hist_table }, asTable(data))));
+      const tuning = h("div", { class: "tuning" });
+      clear(body, legend(data), room, h("p", { class: "hint" }, about(data)), tuning, h("details", {}, h("summary", {}, t.overview.hist_table), h("div", { class: "scroll tall", tabindex: "0", role: "group", "aria-label": t.overview.hist_table }, asTable(data))));
       drawHistogram(room, data);
+      await tunable({ host: tuning, room, data, concept: id, signal: asking.signal, changed: start });
     }
     announce(fill(t.overview.scores_of, { concept: nameOf(concept) }));
   } catch (error) {
