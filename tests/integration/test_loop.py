@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from PIL import Image as Picture
 from sqlalchemy import func, select
 
 from labelwright.annotator.worker import Annotator
-from labelwright.errors import DoesNotExist, InvalidRequest, ModelInvalidRequest
+from labelwright.errors import DoesNotExist, InvalidRequest, LabelwrightError, ModelInvalidRequest
 from labelwright.ids import new_id
 from labelwright.protocol import audit_answers, audits
 from labelwright.store import apps, concepts, draws, loops, trainings
@@ -130,8 +130,8 @@ class World:
 
 
 @pytest.fixture
-def world(client: Client) -> Iterator[World]:
-    yield World(client)
+def world(client: Client) -> World:
+    return World(client)
 
 
 def test_rounds_are_played_to_the_end_and_what_people_said_stands(world: World) -> None:
@@ -402,6 +402,6 @@ def test_a_training_that_ends_without_a_model_is_tried_again(world: World) -> No
     world.play(row, until=looper.JOB)
     with world.server.store.write() as conn:
         conn.execute(t.jobs.update().values(state="failed", message="no memory"))
-    with pytest.raises(Exception, match="round 1, training: no memory. The same command tries again"):
+    with pytest.raises(LabelwrightError, match=r"round 1, training: no memory\. The same command tries again"):
         world.step(row)
     assert world.play(row, until=looper.JOB).text == "training"

@@ -449,11 +449,11 @@ def test_a_mapper_between_is_followed(farm: Farm) -> None:
     workflow = r.Workflow(id="flow", nodes=nodes)
     farm.client.call("PatchWorkflows", service_pb2.PatchWorkflowsRequest(workflows=[workflow], action="overwrite"))
     assert {concept for concept, _ in claims_of(farm).values()} == {"feline"}
-    draw(farm)
+    draw(farm, 110)
     with farm.store.write() as conn:
         for item in draws.drawn(conn, farm.app.pk, farm.version):
             draws.answer(conn, item.pk, int(farm.truth[item.input] == "cat"), by="x")
-    done = tune(farm)
+    done = tune(farm, Target(0.1, 0.9))
     (limit,) = done.decision.limits
     assert limit.threshold < 0.9
     # The thresholds of concepts that it can't claim stay.

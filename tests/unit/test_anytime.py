@@ -25,7 +25,8 @@ counts = st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.j
 def test_the_bet_is_the_mean_over_the_shares_below(wrong: int, n: int, error: float) -> None:
     def bet(share: float) -> float:
         prior = anytime.PRIOR * error**-anytime.PRIOR * share ** (anytime.PRIOR - 1)
-        return prior * (share / error) ** wrong * ((1 - share) / (1 - error)) ** (n - wrong)
+        found: float = prior * (share / error) ** wrong * ((1 - share) / (1 - error)) ** (n - wrong)
+        return found
 
     mean, _ = quad(bet, 0, error)
     assert math.exp(anytime.evidence(wrong, n, error)) == pytest.approx(mean, rel=1e-5)

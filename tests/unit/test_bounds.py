@@ -44,15 +44,6 @@ def test_each_mistake_costs_more_answers() -> None:
         assert bounds.upper_bound(wrong, n, 0.95) <= 0.02 < bounds.upper_bound(wrong, n - 1, 0.95)
 
 
-def test_answers_needed_at_a_rate() -> None:
-    assert bounds.needed_at(0.05, 0.95, 0.0) == 59
-    n = bounds.needed_at(0.02, 0.95, 0.01)
-    assert n is not None
-    assert bounds.upper_bound(round(0.01 * n), n, 0.95) <= 0.02
-    assert bounds.needed_at(0.02, 0.95, 0.02) is None
-    assert bounds.needed_at(0.02, 0.95, 0.5) is None
-
-
 @given(counts, confidences)
 def test_more_mistakes_raise_the_bound_and_more_answers_lower_it(at: tuple[int, int], confidence: float) -> None:
     wrong, n = at

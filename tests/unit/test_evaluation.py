@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import warnings
 from typing import Any
 
@@ -15,6 +16,7 @@ from sklearn import metrics
 
 from labelwright.training import curves
 from labelwright.training.evaluation import GRID, Evaluation, evaluate
+from labelwright.training.evaluation_job import _beside
 from labelwright.training.evaluation_record import record, summary
 
 NAN = float("nan")
@@ -282,3 +284,19 @@ def test_the_record_is_plain_json_of_bounded_size() -> None:
     for row, column, count in kept["confusion"]:
         cells[row, column] = count
     np.testing.assert_array_equal(cells, done.confusion)
+
+
+def test_long_work_is_abandoned_when_somebody_says_stop() -> None:
+    never = threading.Event()
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) == 2
+
+    assert _beside(never.wait, stop) is None
+    assert len(asked) == 2
+    never.set()
+    assert _beside(lambda: 7, lambda: False) == 7
+    with pytest.raises(ZeroDivisionError):
+        _beside(lambda: 1 // 0, lambda: False)

@@ -29,8 +29,8 @@ from labelwright.training.simulation import Plan
 
 SEEDS = 20
 ABOUT = (
-    "The second part needs no server: 1,797 handwritten digits, whose own labels stand for the person. 300 are "
-    "labelled to learn from and 600 to verify; the rest is labelled automatically where no more than 2 % of it can be "
+    "The second part needs no server: 1,797 handwritten digits, whose own labels stand for the person. 100 are "
+    "labelled to learn from and 200 to verify; then a threshold is sought above which at most 2 % of the labels are "
     f"wrong, at a confidence of 95 %. Played {SEEDS} times, and held against the truth afterwards."
 )
 
@@ -107,7 +107,7 @@ def _run(console: Console, found: Found) -> list[Result]:
 
 def _simulate(console: Console) -> Simulated:
     """Play the loop on scikit-learn's digits, and print what came of it."""
-    plan = Plan(error=0.02, train=300, verify=600, rounds=1)
+    plan = Plan(error=0.02, train=100, verify=200, rounds=3)
     console.print(f"\n{ABOUT}\n", soft_wrap=True)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True

@@ -54,11 +54,14 @@ def answer(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
     wanted = g.objects(given, "verdicts", most=MAX_VERDICTS)
     for verdict in wanted:
         g.needed(verdict, "item", most=18)
+    # The alarms are looked at beside the transaction that writes: whoever else writes does not wait for the sums.
+    with call.store.read() as conn:
+        before = audit_estimates.alarmed(conn, call.app(conn, where).pk)
     with call.store.write() as conn:
         app = call.app(conn, where, change=True)
         session = _Session(conn, app, call.user_id, action, wanted)
-        before = audit_estimates.alarmed(conn, app.pk)
         results = session.answer()
+    with call.store.read() as conn:
         after = audit_estimates.alarmed(conn, app.pk)
     for code in session.answered:
         metrics.audited(_OUTCOMES[code])
@@ -336,6 +339,7 @@ def undo(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
         there = stored.standing(conn, app.pk, [row for row in again if row.kind == draws.AUDIT])
         back = [row for row in again if not isinstance(there.get(row.pk), Word)]
         shown = audits.show(conn, app, back, there, hosting)
+    with call.store.read() as conn:
         after = audit_estimates.alarmed(conn, app.pk)
     audit_estimates.tell(app, before, after)
     return {"action": action, "undone": shown, "kept": kept}

@@ -181,7 +181,7 @@ def standing(conn: Connection, app: int, items: Iterable[Row[Any]]) -> dict[int,
     something else of the annotation.
     """
     rows = list(items)
-    there: dict[str, list[Row[Any]]] = {}
+    there: dict[str, list[Any]] = {}
     query = (
         select(_A.id, _A.pk, _A.status_code, _A.wire, _C.position, _C.slot, _C.value, t.concepts.c.id.label("concept"))
         .outerjoin_from(t.annotations, t.annotation_concepts, _C.annotation == _A.pk)
@@ -197,7 +197,7 @@ def standing(conn: Connection, app: int, items: Iterable[Row[Any]]) -> dict[int,
     return {row.pk: _became(row, there.get(row.annotation_id), past.get(row.annotation_id, [])) for row in rows}
 
 
-def _became(item: Row[Any], there: list[Row[Any]] | None, past: Sequence[Row[Any]]) -> Standing | Word:
+def _became(item: Row[Any], there: list[Any] | None, past: Sequence[Row[Any]]) -> Standing | Word:
     words = [row for row in past if row.undone_at is None]
     name = f"{item.annotation_id}.{item.position}"
     for row in reversed(words):
@@ -282,25 +282,29 @@ class Tally(NamedTuple):
 
 def tallies(conn: Connection, app: int | None = None) -> dict[int, list[Tally]]:
     """App's key to its tallies by concept and version; of all apps where none is named."""
-    query = (
-        select(_I.app, _I.concept_id, _I.model_version_id, _I.score, _I.chance, _I.answer)
-        .join_from(t.drawn_items, t.draws, _D.pk == _I.draw)
-        .where(_D.kind == AUDIT)
-        .order_by(_I.pk)
-    )
+    of_audits = select(_I.pk).join_from(t.drawn_items, t.draws, _D.pk == _I.draw).where(_D.kind == AUDIT)
     if app is not None:
-        query = query.where(_I.app == app)
-    of: dict[tuple[int, str, str], list[Row[Any]]] = {}
-    for row in conn.execute(query):
-        of.setdefault((row.app, row.concept_id, row.model_version_id), []).append(row)
+        of_audits = of_audits.where(_I.app == app)
+    place = (_I.app, _I.concept_id, _I.model_version_id)
+    # Counted where the rows lie: many are drawn, few of them are answered at first.
+    counted = of_audits.with_only_columns(*place, _I.answer, func.count().label("n")).group_by(*place, _I.answer)
+    counts: dict[tuple[int, str, str], dict[int | None, int]] = {}
+    for row in conn.execute(counted):
+        counts.setdefault(tuple(row[:3]), {})[row.answer] = row.n
+    told = of_audits.with_only_columns(*place, _I.score, _I.answer, _I.chance).order_by(_I.pk)
+    answers: dict[tuple[int, str, str], list[Answered]] = {}
+    for row in conn.execute(told.where(_I.answer.in_((draws.WRONG, draws.RIGHT)))):
+        answers.setdefault(tuple(row[:3]), []).append(Answered(row[3], row[4] == draws.RIGHT, row[5]))
     found: dict[int, list[Tally]] = {}
-    for (pk, concept, version), rows in sorted(of.items()):
-        told = tuple(
-            Answered(r.score, r.answer == draws.RIGHT, r.chance) for r in rows if r.answer in (draws.WRONG, draws.RIGHT)
+    for key, n in sorted(counts.items()):
+        tally = Tally(
+            *key[1:],
+            drawn=sum(n.values()),
+            waiting=n.get(None, 0),
+            untold=n.get(draws.UNTOLD, 0),
+            answers=tuple(answers.get(key, ())),
         )
-        waiting = sum(r.answer is None for r in rows)
-        untold = len(rows) - waiting - len(told)
-        found.setdefault(pk, []).append(Tally(concept, version, len(rows), waiting, untold, told))
+        found.setdefault(key[0], []).append(tally)
     return found
 
 

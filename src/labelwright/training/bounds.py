@@ -1,4 +1,4 @@
-"""Exact bounds on a share of mistakes from counts: how sure can one be after n answers, k of them wrong?
+"""Exact bounds on a share of mistakes, from counts of answers: n of them, k of them wrong.
 
 Binomial: the answers are draws from something endless, such as the items still to come.
 Finite: the answers are drawn without replacement from a pool, and the statement is about the mistakes among exactly
@@ -9,7 +9,6 @@ docs/thresholds.md has the formulas and their sources. No store, no clock, no ch
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -133,20 +132,6 @@ def needed(error: float, confidence: float, wrong: int = 0) -> int:
     if wrong < 0:
         raise ValueError("a number of mistakes is not below 0")
     return first(lambda n: bool(p_values(wrong, n, error) <= 1 - confidence), wrong, MOST)
-
-
-def needed_at(error: float, confidence: float, rate: float) -> int | None:
-    """The same, where the share `rate` of the answers is wrong (rounded up); None where no number is enough."""
-    _shares(error, confidence)
-    if rate >= error:
-        return None
-
-    def enough(n: int) -> bool:
-        return bool(p_values(min(math.ceil(rate * n - 1e-9), n), n, error) <= 1 - confidence)
-
-    # Rounding up makes the steps uneven; doubling and halving finds a number that is enough, at most a few above
-    # the smallest.
-    return first(enough, 0, MOST) if enough(MOST) else None
 
 
 def first(holds: Callable[[int], bool], low: int, high: int) -> int:

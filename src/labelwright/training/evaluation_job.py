@@ -312,7 +312,7 @@ def _beside(work: Callable[[], T], stop: Callable[[], bool]) -> T | None:
     def run() -> None:
         try:
             future.set_result(work())
-        except Exception as e:
+        except Exception as e:  # noqa: BLE001 (raised again where somebody waits for it)
             future.set_exception(e)
 
     threading.Thread(target=run, name="evaluation", daemon=True).start()

@@ -117,12 +117,16 @@ def _add(
     )
 
 
-def informative(of: Subject, keys: Ints, vectors: Floats, gone: Collection[int], count: int) -> list[int]:
+def informative(
+    of: Subject, keys: Ints, vectors: Floats, gone: Collection[int], count: int, *, besides: Collection[int] = ()
+) -> list[int]:
     """The inputs that a model would learn most from: those it is least sure of, near-duplicates left out.
 
     Args:
         keys, vectors: (n,) and (n, d) of all inputs.
         gone: keys of those that are not to be chosen.
+        count: how many, not counting ``besides``.
+        besides: keys of those that are chosen like any other, and make no difference to how many others are.
 
     Raises:
         InvalidRequest: the version has no head that could say how sure it is.
@@ -136,4 +140,11 @@ def informative(of: Subject, keys: Ints, vectors: Floats, gone: Collection[int],
     # Of one concept it is unsure in the middle.
     sure = rounds.sureness(scores) if scores.shape[1] > 1 else np.abs(scores[:, 0] - 0.5)
     left = np.flatnonzero(~np.isin(keys, sorted(gone)))
-    return [int(pk) for pk in keys[rounds.informative(left, sure, vectors, count)]]
+    size = count
+    while count > 0:
+        chosen = keys[rounds.informative(left, sure, vectors, size)]
+        others = np.cumsum(~np.isin(chosen, sorted(besides)))
+        if size >= len(left) or (len(others) and others[-1] >= count):
+            return [int(pk) for pk in chosen[: int(np.searchsorted(others, count)) + 1]]
+        size *= 2
+    return []

@@ -505,7 +505,7 @@ class Looper:
         # Those that are verified are chosen too, as if nobody knew: else they would be more doubtful than what is left.
         gone = asked | seen | (people - verified)
         chance = self._chance(turn)
-        chosen = loop_draws.informative(of, keys, vectors, gone, teach)
+        chosen = loop_draws.informative(of, keys, vectors, gone, teach, besides=verified)
         spoiled = [pk for pk in chosen if pk in verified]
         chosen = [pk for pk in chosen if pk not in verified]
         left = pool.those(~np.isin(pool.inputs, chosen))

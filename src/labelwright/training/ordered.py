@@ -15,23 +15,21 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 POINTS = 100
-"""Thresholds in the list. 50 cost up to a hundredth of the pool, 200 gained nothing."""
+"""Thresholds in the list. On 14 made-up pools 100 label 0.863 on average, 50 label 0.856 and 200 label 0.862."""
 
 STARTS = 16
-"""Places where a test may start. With 10 the best start fell between two of them at small numbers of verified items
-(400 items, 2 %: 0.37 of the pool labelled in place of 0.70)."""
+"""Places where a test may start; with 10 the same pools give 0.858."""
 
 THROWS = 20
 FEARS = ((1.0, 0.0), (2.0, 0.0), (1.0, 0.3), (1.0, 0.6))
 """Ways in which scores may lie, as (times, floor): the share of mistakes is times * (1 - score) + floor * target.
-Believing the scores alone starts too far up where they are right, and fails where they are not: 0.45 of the pool
-labelled on average over 14 made-up pools, 0.87 with these, 0.81 with the best fixed start, 0.57 with Bonferroni."""
+Believing the scores alone gives 0.811 in place of 0.863: a floor of mistakes among the surest undoes it."""
 
 RANKED = (0.5, 1.0, 2.0, 4.0)
 STEEP = 2
 """Scores may also be no chances at all, only an order: then mistakes are RANKED times the target in all, and grow with
-the rank to the power of STEEP. Without these a head that is far less sure than right is planned for the worst: digits,
-300 + 600, 5 %, weights pulled to 0: 0.67 of the pool labelled, 0.91 with them."""
+the rank to the power of STEEP. This costs a little where scores are nearly right (0.863, and 0.876 without) and pays
+where a head is far less sure than right (0.941, and 0.866 without)."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ _SHORTLIST: Final = 10
 # The least sure, this many for each that is asked about, are looked at for near-duplicates.
 _NEAR: Final = 0.02
 # Closer than this share of all pairs of the shortlist is a near-duplicate: about two of a hundred asked about.
+_CLUSTERED: Final = 5000
+# Clusters are looked for among so many: 100 clusters take 2 s.
 _MOST_COMPARED: Final = 4000
 # Pairs of 4,000 vectors take 64 MB.
 
@@ -47,6 +49,26 @@ class AutoLabel:
 def seed_sample(pool: Ints, count: int, rng: np.random.Generator) -> Ints:
     """The first items to be labelled: at most `count`, drawn by chance."""
     return np.asarray(rng.permutation(pool)[: max(count, 0)], np.int64)
+
+
+def typical(pool: Ints, vectors: Floats, count: int, rng: np.random.Generator) -> Ints:
+    """The first items, chosen so that every sort of item is among them: the middles of `count` clusters.
+
+    Few items drawn by chance leave a concept out: one of ten is missing among 20 in every third draw, and what a
+    model has never seen it is not unsure about. They train, and are no evidence.
+    """
+    some = seed_sample(pool, max(_CLUSTERED, count), rng)
+    if len(some) <= count:
+        return some
+    from sklearn.cluster import KMeans
+
+    x = np.asarray(vectors[some], np.float32)
+    seed = int(rng.integers(2**31))
+    distances = KMeans(n_clusters=max(count, 1), n_init=1, max_iter=50, random_state=seed).fit(x).transform(x)
+    middles = np.unique(distances.argmin(axis=0))
+    # Copies may share a middle.
+    others = np.setdiff1d(np.arange(len(some)), middles)[: max(count, 0) - len(middles)]
+    return np.asarray(some[np.concatenate([middles, others])][: max(count, 0)], np.int64)
 
 
 def sureness(scores: Floats) -> Floats:

@@ -31,6 +31,8 @@ Progress = Callable[[float, str], None]
 GRAPH: Final = "graph"
 HEAD: Final = "head"
 LEARNERS: Final = (GRAPH, HEAD)
+_CHANCE_FINDS_ALL: Final = 10
+# Among ten items for each of ten concepts, one of these is missing in 1 of 4,000 draws.
 _SURE: Final = 0.95
 # Of the intervals that are shown, whatever confidence the guarantee has.
 
@@ -176,7 +178,10 @@ def train(
     """The rows that people were asked to label for training, and the opinion of the model that learned from them."""
     everything = np.arange(len(data.labels))
     first, *later = rounds.shares(plan.train, plan.rounds)
-    known = rounds.seed_sample(everything, first, rng)
+    if plan.rounds > 1 and first < _CHANCE_FINDS_ALL * len(data.concepts):
+        known = rounds.typical(everything, data.vectors, first, rng)
+    else:
+        known = rounds.seed_sample(everything, first, rng)
     opinion = learn(known, data.labels[known])
     for number, count in enumerate(later, 2):
         if watch is not None:

@@ -16,11 +16,11 @@ with facts() as saw:
     user = User(user_id=USER, base_url=BASE, pat=PAT)
     app = user.create_app("sdk-training", base_workflow="Universal")
     inputs = app.inputs()
-    for photo in ("astronaut", "coffee", "rocket", "chelsea"):
+    for photo, label in (("rocket", "thing"), ("chelsea", "animal")):
         with open(f"{FOLDER}/{photo}.jpg", "rb") as f:
             data = f.read()
-        label = "animal" if photo == "chelsea" else "thing"
-        inputs.upload_from_bytes(input_id=photo, image_bytes=data, labels=[label])
+        for n in range(5):
+            inputs.upload_from_bytes(input_id=f"{photo}-{n}", image_bytes=data, labels=[label])
 
     made = app.create_model("pets", model_type_id="embedding-classifier")
     model = Model(f"{BASE}/{USER}/sdk-training/models/pets", pat=PAT, base_url=BASE) if made is None else made
