@@ -45,14 +45,14 @@ def picture(rng: np.random.Generator, colour: tuple[int, int, int], unclear: flo
 class World:
     """An app with pictures, a person who knows what they show, and a lane of jobs."""
 
-    def __init__(self, client: Client, n: int = 60) -> None:
+    def __init__(self, client: Client, n: int = 60, unclear: float = 0.9) -> None:
         self.client, self.server = client, client.server
         self.me = Reviewer(client)
         self.lane = Jobs(client.server)
         rng = np.random.default_rng(3)
         self.truth = {f"i{k:03}": list(KINDS)[k % len(KINDS)] for k in range(n)}
         given = [
-            Input(id=i, data=Data(image=Image(base64=picture(rng, KINDS[kind], float(rng.uniform(0, 0.9))))))
+            Input(id=i, data=Data(image=Image(base64=picture(rng, KINDS[kind], float(rng.uniform(0, unclear))))))
             for i, kind in self.truth.items()
         ]
         client.call("PostInputs", service_pb2.PostInputsRequest(inputs=given))
@@ -405,3 +405,47 @@ def test_a_training_that_ends_without_a_model_is_tried_again(world: World) -> No
     with pytest.raises(LabelwrightError, match=r"round 1, training: no memory\. The same command tries again"):
         world.step(row)
     assert world.play(row, until=looper.JOB).text == "training"
+
+
+@pytest.mark.parametrize(("promise", "way"), [(0.0, loop.REST), (0.99, loop.ALL)])
+def test_an_auto_label_is_revised_only_where_the_new_bound_is_better(client: Client, promise: float, way: str) -> None:
+    world = World(client, unclear=1.6)
+    row = world.begin(Params("kind", ("red", "green"), 0.3, 0.5, True, 10, 16, 8, 0, 2, 7))
+    for _ in range(100):
+        if world.row(row).rounds:
+            break
+        stand = world.step(row)
+        if stand.what == looper.PEOPLE:
+            world.answer()
+        elif stand.what == looper.JOB:
+            world.lane.turn()
+    before = automatic(world)
+    assert before
+    now = world.row(row)
+    # As if the first version had promised that.
+    with world.server.store.write() as conn:
+        assert loops.move(conn, now, cursor={**now.cursor, "promise": promise})
+    world.play(row)
+    second = world.rounds(row)[1]
+    assert second.way == way
+    asked = {i.input for i in world.drawn() if not (i.said or {}).get("carried")}
+    after = automatic(world)
+    stayed = {pk for pk, input_ in before.items() if input_ not in asked}
+    with world.server.store.read() as conn:
+        replaced = {one.before["id"] for one in conn.execute(select(t.journal.c.before))}
+    if way == loop.REST:
+        assert stayed
+        assert stayed <= set(after)
+        assert second.promise is not None
+        assert 0 < second.promise <= 0.4
+    else:
+        assert not set(before) & set(after)
+        assert set(before) <= replaced, "what was there before is in the journal of a run"
+
+
+def automatic(world: World) -> dict[str, int]:
+    """Id of an auto-label to its input's key."""
+    a = t.annotations.c
+    with world.server.store.read() as conn:
+        rows = conn.execute(select(a.id, a.input).where(a.status_code == 24150, a.origin == t.MODEL))
+        return {one.id: one.input for one in rows}

@@ -288,7 +288,7 @@ def test_media_are_shown_to_who_is_signed_in(site: Site) -> None:
 
 
 def _paths(site: Site) -> list[str]:
-    names = {"user": site.client.user_id, "app": "app", "input": "one"}
+    names = {"user": site.client.user_id, "app": "app", "input": "one", "model": "some-model"}
     # A name may say what it takes: {input:path}.
     filled = [re.sub(r"\{(\w+)(:\w+)?\}", lambda m: names[m[1]], p.path) for p in pages.PAGES]
     return ["/login", "/apps", "/apps/nobody/nothing", *filled]

@@ -237,7 +237,7 @@ def test_with_a_final_share_and_no_budget_people_review_what_the_promise_does_no
 
 
 def test_review_makes_the_least_sure_right() -> None:
-    data = clouds(apart=2.5)
+    data = clouds(apart=1)
     learn = simulation.learner(data, SMALL)
     without = simulation.play(data, replace(SMALL, final=0.9999, budget=104), learn, 2)
     with_some = simulation.play(data, replace(SMALL, final=0.9999, budget=164), learn, 2)
