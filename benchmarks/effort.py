@@ -46,7 +46,7 @@ PLANS = {
     "digits": Plan(train=300, verify=600, rounds=1),
     "head": Plan(train=300, verify=600, rounds=1, learner=HEAD),
     "mnist": Plan(train=400, verify=1100, rounds=4),
-    "final": Plan(train=1000, verify=1, rounds=10),
+    "final": Plan(train=700, verify=1, rounds=7),
     "proof": Plan(train=800, verify=900, rounds=8, final=0.99),
 }
 
@@ -157,7 +157,7 @@ def final(data: DataSet, seeds: int, learn: Learner) -> dict[str, Any]:
         simulation.train(data, PLANS["final"], learn, np.random.default_rng(seed), lambda _share, _what: None, watch)
         right.append(steps)
         asked = counts
-        _say(f"final: seed {seed + 1} of {seeds}: {steps[-1]:.4f}")
+        _say(f"final: seed {seed + 1} of {seeds}: {' '.join(f'{v:.4f}' for v in steps)}")
     table = np.array(right)
     return {
         "seeds": seeds,

@@ -409,8 +409,8 @@ def test_a_training_that_ends_without_a_model_is_tried_again(world: World) -> No
 
 @pytest.mark.parametrize(("promise", "way"), [(0.0, loop.REST), (0.99, loop.ALL)])
 def test_an_auto_label_is_revised_only_where_the_new_bound_is_better(client: Client, promise: float, way: str) -> None:
-    world = World(client, unclear=1.6)
-    row = world.begin(Params("kind", ("red", "green"), 0.3, 0.5, True, 10, 16, 8, 0, 2, 7))
+    world = World(client, unclear=1.1)
+    row = world.begin(Params("kind", ("red", "green"), 0.25, 0.5, True, 10, 20, 2, 0, 2, 7))
     for _ in range(100):
         if world.row(row).rounds:
             break

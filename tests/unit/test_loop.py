@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labelwright.cli.loop_plot import page, svg
 from labelwright.errors import InvalidRequest
-from labelwright.training import loop
+from labelwright.operators.head_parts import Linear
+from labelwright.operators.heads import Head
+from labelwright.store.draws import RIGHT, UNTOLD, WRONG
+from labelwright.training import loop, loop_draws
+from labelwright.training.claims import Claims, Subject, Words
 from labelwright.training.loop import ALL, HELD, NONE, PEOPLE, REST, Params, Round, Spent, outcome
 
 PARAMS = Params("m")
@@ -184,3 +190,61 @@ def test_the_drawing_holds_every_number_and_the_page_too() -> None:
     told = page("id", params, played)
     assert "m&lt;&amp;&gt;" in told
     assert told.count("<tr>") == 3
+
+
+# --- what is drawn --------------------------------------------------------------------------------
+
+
+def subject(**given: Any) -> Subject:
+    nothing: Any = None
+    return Subject(nothing, nothing, None, ("a", "b"), exclusive=True, **given)
+
+
+def item(input_key: int, answer: int | None, **said: Any) -> Any:
+    """An answer to the claim that an input shows a."""
+    return SimpleNamespace(input=input_key, answer=answer, said=said or None, concept_id="a")
+
+
+@pytest.mark.parametrize(
+    ("said", "claims_a", "claims_b"),
+    [
+        (item(1, RIGHT), RIGHT, WRONG),
+        (item(1, RIGHT, concept="a"), RIGHT, WRONG),
+        (item(1, WRONG, concept="b"), WRONG, RIGHT),
+        (item(1, WRONG, concept=None), WRONG, WRONG),
+        (item(1, WRONG, elsewhere=True), WRONG, UNTOLD),
+        (item(1, UNTOLD), UNTOLD, UNTOLD),
+    ],
+)
+def test_an_answer_about_one_claim_is_an_answer_about_the_next(said: Any, claims_a: int, claims_b: int) -> None:
+    for number, code in ((0, claims_a), (1, claims_b)):
+        now = Claims(np.array([1]), np.array([number]), np.array([0.75], np.float32))
+        (again,) = loop_draws.carried(subject(), now, Words({}, {}), [said], ())
+        assert (again.code, again.concept, again.score) == (code, number, 0.75)
+
+
+def test_what_people_say_now_counts_and_what_would_have_been_chosen_does_not() -> None:
+    now = Claims(np.array([1, 2, 3]), np.array([0, 0, 0]), np.full(3, 0.9, np.float32))
+    words = Words({(1, 0): (False, "x")}, {})
+    verified = [item(1, RIGHT), item(1, RIGHT), item(2, RIGHT), item(3, None), item(4, RIGHT)]
+    found = loop_draws.carried(subject(), now, words, verified, {2})
+    assert [(a.item.input, a.code) for a in found] == [(1, WRONG)]
+
+
+def test_the_least_sure_are_chosen_whoever_else_would_be() -> None:
+    head = Head(2, True, 1, (Linear(np.array([[-4.0, 4.0]], np.float32), np.zeros(2, np.float32)),))
+    vectors = np.linspace(0, 1, 40, dtype=np.float32)[:, None]
+    keys = np.arange(100, 140)
+    of = subject(head=head)
+    plain = loop_draws.informative(of, keys, vectors, {100, 101}, 5)
+    assert len(plain) == 5
+    assert max(plain) < 120
+    assert not {100, 101} & set(plain)
+    # Those beside make room for as many others, and the order is the same.
+    more = loop_draws.informative(of, keys, vectors, {100, 101}, 5, besides=plain[:3])
+    assert more[:5] == plain
+    assert len(set(more) - set(plain[:3])) == 5
+    assert loop_draws.informative(of, keys, vectors, {100, 101}, 0) == []
+    assert len(loop_draws.informative(of, keys, vectors, (), 500)) == 40
+    with pytest.raises(InvalidRequest, match="no head"):
+        loop_draws.informative(subject(), keys, vectors, (), 5)

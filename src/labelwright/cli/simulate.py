@@ -81,9 +81,13 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str]]:
             f"{plan['confidence']:g}: by chance in up to {found['broken_within_chance']})",
         ),
         ("final labels right", f"{found['final_right']:.2%}" + _lowest(found, several)),
-        ("reduction", f"{found['reduction']:.1f} items for each human label"),
+        ("reduction", f"{found['reduction']:.1f} items for each human label" + _when_done(found)),
     ]
     return out
+
+
+def _when_done(found: dict[str, Any]) -> str:
+    return f"; {found['reduction_when_done']:.1f} once people label what waits" if found["left"] else ""
 
 
 def _lowest(found: dict[str, Any], several: bool) -> str:

@@ -45,13 +45,15 @@ def strips(rows: Sequence[Strip], target: float, title: str) -> str:
     """Rows of dots on one axis of shares, and the target that they should not pass; those that do stand out."""
     # Half a tenth more than the farthest dot, and room for the target's name.
     most = max([target * 1.6, *(v * 1.05 for row in rows for v in row.values)])
-    inner = _WIDTH - _LEFT - _RIGHT
+    # Without notes a chart is narrow, and so its words are large beside other things.
+    right, inner = (_RIGHT, _WIDTH - _LEFT - _RIGHT) if any(row.note for row in rows) else (24, 300)
+    width = _LEFT + inner + right
     height = 56 + _ROW * len(rows) + 30
 
     def x(value: float) -> float:
         return _LEFT + inner * value / most
 
-    parts = [_open(height, title)]
+    parts = [_open(height, title, width)]
     for number, row in enumerate(rows):
         y = 56 + _ROW * number + _ROW / 2
         parts.append(f'<text x="{_LEFT - 12}" y="{y + 4:.0f}" text-anchor="end">{escape(row.name)}</text>')
@@ -111,9 +113,9 @@ def curve(xs: Sequence[float], series: Mapping[str, Sequence[float]], target: fl
     return "".join([*parts, "</svg>"])
 
 
-def _open(height: float, title: str) -> str:
+def _open(height: float, title: str, width: int = _WIDTH) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {_WIDTH} {height:g}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {width} {height:g}" role="img" '
         f'aria-label="{escape(title)}">{_STYLE}<text class="title" x="16" y="22">{escape(title)}</text>'
     )
 

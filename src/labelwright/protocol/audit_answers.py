@@ -276,9 +276,11 @@ class _Session:
 
     def _told(self, item: Row[Any], code: int | None) -> dict[str, Any]:
         """What may be known of an item once it is answered."""
+        if item.kind == draws.TEACH:
+            # No model said anything of it.
+            return {"right": None}
         model = self._models.get(item.model_version_id)
-        told = code if item.kind != draws.TEACH else None
-        right = {draws.RIGHT: True, draws.WRONG: False}.get(told) if told is not None else None
+        right = {draws.RIGHT: True, draws.WRONG: False}.get(code) if code is not None else None
         return {
             "right": right,
             "score": item.score,

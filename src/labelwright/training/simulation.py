@@ -334,6 +334,7 @@ def summary(data: DataSet, plan: Plan, played: Sequence[Played]) -> dict[str, An
         # Of runs that break their promise with a chance of exactly 1 - confidence, 99 % break it no oftener.
         "broken_within_chance": int(binom.ppf(0.99, seeds, 1 - plan.confidence)),
         "reduction": mean(lambda p: p.items / p.people),
+        "reduction_when_done": mean(lambda p: p.items / (p.people + p.left)),
         "final_right": mean(lambda p: p.final),
         "final_right_lowest": worst_final,
         "final_reached": None if plan.final is None else sum(p.final >= plan.final for p in played),
