@@ -53,8 +53,11 @@ $(CLIENTS)/node.stamp: tests/clients/node/package.json | $(CLIENTS)/python.stamp
 
 clients: $(CLIENTS)/python.stamp $(CLIENTS)/node.stamp ## Install the official clients that tests use
 
+# Tests that can run on SQLite and on PostgreSQL run on both; DATABASES=one: on one of them, half of the tests on each.
+DATABASES ?= both
+
 test: $(VENV)/dev.stamp clients ## Run all tests
-	CLIENTS_VENV=$(abspath $(CLIENTS)) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	CLIENTS_VENV=$(abspath $(CLIENTS)) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --databases $(DATABASES)
 
 # Calls of each operation of the API's description; FUZZ_SEED=n makes others.
 EXAMPLES ?= 100

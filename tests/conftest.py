@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,3 +153,35 @@ def client(server: Server) -> Iterator[Client]:
     yield made
     channel.close()
     built.stop(0).wait()
+
+
+ALWAYS_BOTH = ("test_schema", "test_store", "test_queue", "test_jobs", "test_commit", "test_engine", "test_undo")
+"""Files whose tests run on both databases in any case: what they are about differs between the two."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--databases",
+        choices=("both", "one"),
+        default="both",
+        help="on how many databases a test runs that can run on SQLite and on PostgreSQL; one: which, its name decides",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--databases") == "both":
+        return
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        call = getattr(item, "callspec", None)
+        database = call.params.get("store_url") if call is not None else None
+        if database is None or item.path.stem in ALWAYS_BOTH:
+            kept.append(item)
+            continue
+        # The same one each time, and both by turns: a test's other parameters don't count.
+        name = f"{item.path.stem}::{getattr(item, 'originalname', item.name)}"
+        chosen = ("sqlite", "postgres")[zlib.crc32(name.encode()) % 2]
+        (kept if database == chosen else left).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left)
