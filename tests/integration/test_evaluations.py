@@ -14,10 +14,15 @@ from clarifai_grpc.grpc.api import service_pb2 as s
 from clarifai_grpc.grpc.api.status import status_pb2
 
 from labelwright.annotator.lane import Carriers, Lane
+from labelwright.errors import DoesNotExist, LabelwrightError
 from labelwright.models.catalogue import PEOPLE, RECOGNITION
-from labelwright.store import apps, concepts, inputs, jobs, models, queue, trainings
+from labelwright.protocol import evaluation_page
+from labelwright.protocol.dispatch import call_of
+from labelwright.review.api import SHOWS, TABLE
+from labelwright.store import apps, concepts, evaluations, inputs, jobs, models, queue, trainings
 from labelwright.training.train_job import pack_folds
 from tests.conftest import Client
+from tests.integration.some_trainings import Jobs
 
 EVALUATED, QUEUED, NOT_EVALUATED, FAILED, NEEDS_LABELS = 21300, 21303, 21302, 21317, 21315
 PLACES = 1e-4
@@ -242,6 +247,8 @@ def test_evaluations_of_a_version_are_its_own(client: Client) -> None:
     assert ids_by() == ["theirs", "mine"]
     assert ids_by(sort_by_f1=True) == ["theirs", "mine"]
     assert ids_by(sort_by_f1=True, sort_ascending=True) == ["mine", "theirs"]
+    for order in ("app_id", "model_id", "roc_auc", "precision", "recall", "mean_avg_precision"):
+        assert ids_by(**{f"sort_by_{order}": True}) == ["theirs", "mine"], order
     assert ids_by(per_page=1, page=2) == ["mine"]
     assert ids_by(model_type_id="knn-concept") == []
     assert ids_by(concept_ids=["cat", "cow"]) == ["theirs", "mine"]
@@ -404,6 +411,179 @@ def test_a_version_that_is_not_trained_is_not_evaluated(client: Client) -> None:
         models.change_version(conn, row.pk, status_code=21101)
     at = s.PostModelVersionMetricsRequest(model_id="head", version_id=version)
     assert "not trained" in client.call("PostModelVersionMetrics", at, expect=21203).status.details
+
+
+class Dead(BaseException):
+    """The end of a process."""
+
+
+class Sees:
+    """Sees nothing in any input, and takes its process along with one of them."""
+
+    def __init__(self, deadly: str = "") -> None:
+        self.deadly, self.seen = deadly, list[str]()
+
+    def run(self, task: Any) -> list[LabelwrightError]:
+        ids = [given[0] for given in task.inputs]
+        if self.deadly in ids:
+            raise Dead
+        self.seen += ids
+        return [LabelwrightError("nothing to be seen") for _ in ids]
+
+
+def recognised(client: Client, **more: Any) -> None:
+    """Ask for the evaluation of a model that was not trained here."""
+    version = r.ModelVersion(id=RECOGNITION.version_id)
+    model = r.Model(id="general-image-recognition", app_id="main", user_id="clarifai", model_version=version)
+    given = r.EvalMetrics(id="one", model=model)
+    client.call("PostEvaluations", s.PostEvaluationsRequest(eval_metrics=[given], **more))
+
+
+def people_labelled(client: Client, count: int) -> list[str]:
+    ids = add_inputs(client, count)
+    label(client, [(i, PEOPLE.id, n % 2) for n, i in enumerate(ids)])
+    return ids
+
+
+def in_batches(client: Client, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(client.server.settings.__dict__, "batch", size)
+
+
+def evaluates(lane: Jobs) -> tuple[Any, Any]:
+    """The next job, and what carries it."""
+    job = lane.claim()
+    assert job is not None
+    return job, lane.carriers.of(job.kind)
+
+
+def test_an_input_that_kills_in_a_later_batch_ends_it(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = people_labelled(client, 8)
+    in_batches(client, 3, monkeypatch)
+    recognised(client)
+    for _ in range(queue.MAX_STRIKES):
+        job, carrier = evaluates(Jobs(client.server))
+        carrier._forecaster = Sees(deadly=ids[5])
+        with pytest.raises(Dead):
+            carrier.carry(job)
+        with client.server.store.write() as conn:
+            queue.take_away(conn, job.lease)
+    assert Jobs(client.server).turn().state == jobs.BROKEN
+    ended = get(client, "one").status
+    assert ended.code == FAILED
+    assert "died 3 times" in ended.details
+
+
+def test_what_is_under_way_is_dropped_on_every_way_out(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    people_labelled(client, 8)
+    in_batches(client, 3, monkeypatch)
+    lane = Jobs(client.server)
+    recognised(client)
+    job, carrier = evaluates(lane)
+    carrier._forecaster = Sees()
+    carrier.carry(job, turn=0)
+    assert list(carrier._under) == [job.id]
+    # Asked for anew while it waited: nobody claims the first job again.
+    recognised(client)
+    second, _ = evaluates(lane)
+    assert second.id != job.id
+    carrier.carry(second, turn=0)
+    assert list(carrier._under) == [second.id]
+    # Taken over by another process: what that one notes is left alone.
+    third, _ = evaluates(lane)
+    with client.server.store.write() as conn:
+        queue.take_away(conn, third.lease)
+    carrier.carry(third)
+    assert not carrier._under
+    # The app is gone, and its successor may have its keys.
+    fourth, _ = evaluates(lane)
+    carrier.carry(fourth, turn=0)
+    client.call("DeleteApp", s.DeleteAppRequest(user_app_id=client.user_app_id))
+    client.call("PostApps", s.PostAppsRequest(apps=[r.App(id="app")]))
+    ids = people_labelled(client, 2)
+    recognised(client)
+    fifth, _ = evaluates(lane)
+    carrier._forecaster = Sees()
+    carrier.carry(fifth)
+    assert carrier._forecaster.seen == ids
+    assert not carrier._under
+
+
+def test_a_version_trained_in_another_app_is_run_on_the_labels_of_this_one(client: Client) -> None:
+    version, _ = three_concepts(client)
+    there = r.UserAppIDSet(user_id=client.user_app_id.user_id, app_id="other")
+    client.call("PostApps", s.PostAppsRequest(apps=[r.App(id="other")]))
+    given = [
+        r.Input(id=f"other-{i}", data=r.Data(text=r.Text(raw="x"), concepts=[r.Concept(id="cat", value=i)]))
+        for i in range(2)
+    ]
+    client.call("PostInputs", s.PostInputsRequest(user_app_id=there, inputs=given))
+    model = r.Model(id="head", app_id="app", user_id=there.user_id, model_version=r.ModelVersion(id=version))
+    asked = [r.EvalMetrics(id="one", model=model)]
+    client.call("PostEvaluations", s.PostEvaluationsRequest(user_app_id=there, eval_metrics=asked))
+    lane = Jobs(client.server)
+    job, carrier = evaluates(lane)
+    carrier._forecaster = sees = Sees()
+    carrier.carry(job)
+    assert sorted(sees.seen) == ["other-0", "other-1"]
+    done = client.call("GetEvaluation", s.GetEvaluationRequest(user_app_id=there, evaluation_id="one")).eval_metrics
+    assert "failed on all 2 inputs" in done.status.details
+
+
+def test_listings_read_no_inputs_that_were_named(client: Client) -> None:
+    version, ids = three_concepts(client)
+    asked = r.EvalMetrics()
+    asked.eval_info.params.update({"inputs": ids})
+    for name in ("one", "two", "three", "one"):
+        made = evaluation_of(client, version, id=name, eval_info=asked.eval_info)
+        assert list(made.eval_info.params["inputs"]) == ids  # type: ignore[arg-type]
+    assert list(get(client, "two").eval_info.params["inputs"]) == ids  # type: ignore[arg-type]
+    with client.server.store.read() as conn:
+        app = apps.get(conn, client.user_id, "app")
+        assert app is not None
+        rows = evaluations.listing(conn, [app.pk], offset=1, limit=1)
+        # Kept once, and with the one that is there alone.
+        assert len(jobs.unfinished(conn, app.pk, "evaluate")) == 3
+    assert [row.id for row in rows] == ["three"]
+    assert ids[0] not in str(rows)
+    listed = client.call("ListEvaluations", s.ListEvaluationsRequest(page=2, per_page=2)).eval_metrics
+    assert [e.id for e in listed] == ["two"]
+    assert not listed[0].eval_info.params.fields
+
+
+def test_the_page_shows_the_last_one_or_the_one_named(client: Client) -> None:
+    first, ids = three_concepts(client)
+    second = trained(client, ["cat", "dog", "cow"], ids, np.eye(3)[[0, 0, 0, 1, 1, 2]], exclusive=True)
+
+    def page(**given: str) -> dict[str, Any]:
+        call = call_of(client.server, "GetEvaluation", {"authorization": f"Key {client.token}"})
+        return evaluation_page.evaluation(call, client.user_app_id, {"model": "head", **given})
+
+    before = page()
+    assert (before["version"], before["evaluations"], before["evaluation"]) == (second, [], None)
+    for name, version in (("old", second), ("one", first), ("two", first)):
+        evaluation_of(client, version, id=name)
+    carry(client)
+    shown = page()
+    assert (shown["version"], shown["evaluation"]["id"]) == (first, "two")
+    assert [e["id"] for e in shown["evaluations"]] == ["two", "one"]
+    assert page(version=first, evaluation="one")["evaluation"]["result"]
+    assert page(version=second)["evaluation"]["id"] == "old"
+    with pytest.raises(DoesNotExist):
+        page(version=second, evaluation="one")
+
+
+def test_what_a_client_keeps_with_it_is_bounded_whatever_it_is_called(client: Client) -> None:
+    version, _ = three_concepts(client)
+    model = r.Model(id="head", model_version=r.ModelVersion(id=version))
+    given = r.EvalMetrics(model=model)
+    given.extended_metrics.user_metrics.update({"inputs": "x" * 70_000})
+    reply = client.call("PostEvaluations", s.PostEvaluationsRequest(eval_metrics=[given]), expect=11102)
+    assert "65536 at most" in reply.status.details
+
+
+def test_the_page_of_evaluations_needs_what_shows_versions_and_evaluations() -> None:
+    assert set(SHOWS["evaluation"]) == {"ListModelVersions", "ListEvaluations"}
+    assert [rpc for _, path, _, rpc in TABLE if path == "evaluation"] == ["GetEvaluation"]
 
 
 def test_evaluations_go_with_their_version(client: Client) -> None:

@@ -18,7 +18,9 @@ from labelwright.annotator.worker import Annotator
 from labelwright.errors import DoesNotExist, InvalidRequest, LabelwrightError, ModelInvalidRequest
 from labelwright.ids import new_id
 from labelwright.protocol import audit_answers, audits
-from labelwright.store import apps, concepts, draws, loops, trainings
+from labelwright.protocol import loops as loop_calls
+from labelwright.protocol.dispatch import call_of
+from labelwright.store import apps, concepts, draws, jobs, loops, trainings
 from labelwright.store import tables as t
 from labelwright.training import claims, evidence, loop, loop_way, looper, route
 from labelwright.training import labels as what_trains
@@ -382,6 +384,47 @@ def test_one_concept_is_learned_from_yes_and_none_of_them(world: World) -> None:
     (only,) = world.rounds(row)
     assert only.verified == len(items)
     assert Counter(c for said in world.labels().values() for c, _ in said)["green"] == 0
+
+
+def test_a_loop_is_played_by_calls_alone(world: World) -> None:
+    given: dict[str, Any] = {**SMALL.to_json(), "model": "kind"}
+    del given["seed"]
+    first = world.me.call(loop_calls.run, "PostModelVersions", **given)
+    assert first["began"]
+    assert first["loop"]["playing"]
+    assert first["loop"]["state"] == loop.RUNNING
+    listed = call_of(world.server, "ListModelVersions", {"authorization": f"Key {world.client.token}"})
+    ended: dict[str, Any] = {}
+    for _ in range(40):
+        world.lane.all()
+        (ended,) = loop_calls.listing(listed, world.client.user_app_id, {})["loops"]
+        assert not ended["playing"]
+        assert ended["id"] == first["loop"]["id"]
+        if ended["state"] != loop.RUNNING:
+            break
+        assert "answered" in ended["last"]
+        world.answer()
+        again = world.me.call(loop_calls.run, "PostModelVersions", model="kind")
+        assert not again["began"]
+    assert ended["state"] == loop.DONE
+    assert ended["rounds"]
+    # Asked twice at once, it is played once.
+    second = world.me.call(loop_calls.run, "PostModelVersions", **given)
+    third = world.me.call(loop_calls.run, "PostModelVersions", **given)
+    assert second["began"]
+    assert not third["began"]
+    assert second["loop"]["id"] == third["loop"]["id"]
+    with world.server.store.read() as conn:
+        app = apps.get(conn, world.client.user_id, "app")
+        assert app is not None
+        assert len(jobs.unfinished(conn, app.pk, "loop")) == 1
+    assert world.me.call(loop_calls.stop, "PostModelVersions", loop=second["loop"]["id"])["stopped"]
+    assert not world.me.call(loop_calls.stop, "PostModelVersions", loop=second["loop"]["id"])["stopped"]
+    with pytest.raises(DoesNotExist):
+        world.me.call(loop_calls.stop, "PostModelVersions", loop="nobody's")
+    for wrong in ({"model": ""}, {"error": 0.9}, {"joint": "yes"}, {"rounds": 0}, {"concepts": [1]}):
+        with pytest.raises(InvalidRequest):
+            world.me.call(loop_calls.run, "PostModelVersions", **{**given, **wrong})
 
 
 def test_what_can_not_be_begun(world: World) -> None:

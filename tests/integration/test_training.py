@@ -420,6 +420,37 @@ def test_a_training_that_kills_its_process_again_and_again_is_given_up(
     assert "died 4 times" in version.status.details
 
 
+def test_one_that_dies_over_the_labels_is_given_up_before_it_reads_them_again(
+    client: Client, lane: Jobs, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from labelwright.store import queue
+    from labelwright.training import labels
+
+    class Dead(BaseException):
+        """The end of a process."""
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise Dead
+
+    post_model(client)
+    add_images(client, colours(2))
+    version_id = train(client).model.model_version.id
+    monkeypatch.setattr(labels, "concepts_with_positives", dies)
+    for _ in range(4):
+        job = lane.claim()
+        assert job is not None
+        carrier = lane.carriers.of(job.kind)
+        assert carrier is not None
+        with pytest.raises(Dead):
+            carrier.carry(job)
+        with server.store.write() as conn:
+            queue.take_away(conn, job.lease)
+    lane.all()
+    version = version_of(client, version_id)
+    assert version.status.code == FAILED
+    assert "died 4 times" in version.status.details
+
+
 # --- stops, deletions -----------------------------------------------------------------------------
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api import resources_pb2 as r
 from clarifai_grpc.grpc.api import service_pb2
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from labelwright.errors import DoesNotExist, InvalidRequest, ModelDoesNotExist
+from labelwright.errors import DoesNotExist, InvalidRequest, ModelDoesNotExist, Overloaded
 from labelwright.protocol import tuning as endpoints
 from labelwright.protocol.dispatch import call_of
-from labelwright.store import draws, trainings, tunings
+from labelwright.store import apps, draws, trainings, tunings
 from labelwright.store import tables as t
-from labelwright.training import claims, tuner
-from labelwright.training.tuner import Drawn, Tuned
+from labelwright.training import claims, evidence, route, tuner, tuning
+from labelwright.training.tuner import CONFIDENCES, ERRORS, Drawn, Tuned
 from labelwright.training.tuning import NEVER, Target
 from tests.integration.some_thresholds import KINDS, Farm, add_head, add_pool, node, say
 
@@ -185,7 +186,7 @@ def test_both_thresholders_and_the_workflow_get_versions_and_undo_puts_them_back
     labelled = [farm.truth[pk] == c for pk, (c, score) in claims_of(farm).items() if score >= limit.threshold]
     assert labelled.count(False) <= 0.05 * len(labelled)
 
-    undone = tuner.undo(farm.store, farm.row, done.id[:-3])
+    undone = tuner.undo(farm.store, farm.row, done.id)
     assert undone.id == done.id
     assert farm.thresholds() == before
     now = farm.client.call("GetWorkflow", service_pb2.GetWorkflowRequest(workflow_id="flow")).workflow
@@ -289,10 +290,100 @@ def test_who_changed_the_workflow_since_keeps_it(farm: Farm) -> None:
         tuner.undo(farm.store, farm.row, "nothing")
 
 
-@pytest.mark.parametrize("target", [Target(0, 0.95), Target(1, 0.95), Target(0.05, 1), Target(float("nan"), 0.95)])
-def test_targets_that_can_not_be_meant(farm: Farm, target: Target) -> None:
-    with pytest.raises(InvalidRequest, match="above 0 and below 1"):
-        tune(farm, target)
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target(0, 0.95),
+        Target(1, 0.95),
+        Target(0.05, 1),
+        Target(float("nan"), 0.95),
+        Target(0.05, float("nan")),
+        Target(1e-320, 0.95),
+        Target(0.51, 0.95),
+        Target(0.05, 1e-300),
+        Target(0.05, 1 - 2**-53),
+    ],
+)
+def test_targets_that_can_not_be_meant(target: Target) -> None:
+    with pytest.raises(InvalidRequest, match=r"^(error|confidence) is \S+; 0\.\d+ to 0\.\d+ is legal, such as"):
+        tuner.check_target(target)
+
+
+def test_the_hardest_and_the_laxest_targets_get_an_answer(farm: Farm) -> None:
+    draw(farm, 390)
+    farm.answer()
+    with farm.store.write() as conn:
+        for k in range(4):
+            about = {"by": tuner.DATA, "look": 10**k, "fingerprint": str(k)}
+            tunings.add(
+                conn, farm.app.pk, model_version_id=farm.version, params=about, result={}, made=None, user_id="x"
+            )
+    targets = [Target(e, c, j) for e in ERRORS for c in CONFIDENCES for j in (True, False)]
+    for k, target in enumerate(targets):
+        done = tune(farm, target, dry_run=True)
+        assert done.decision.look == 1001 + k
+        assert all(0 <= limit.bound <= 1 for limit in done.decision.limits)
+
+
+# --- turns to write are short ---------------------------------------------------------------------
+
+
+def test_what_takes_long_is_worked_out_before_the_turn_to_write(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuner, "WRITTEN", 10)
+    read: list[str] = []
+
+    def only_reads(module: Any, name: str) -> None:
+        real = getattr(module, name)
+
+        def spy(conn: Connection, *args: Any, **named: Any) -> Any:
+            assert not conn.get_execution_options().get("labelwright_write"), f"{name} keeps other writers waiting"
+            read.append(name)
+            return real(conn, *args, **named)
+
+        monkeypatch.setattr(module, name, spy)
+
+    only_reads(route, "find")
+    only_reads(claims, "words")
+    only_reads(evidence, "elsewhere")
+    assert page(farm, endpoints.draw, "PostAnnotations", n=35)["items"] == 35
+    drawn = items(farm)
+    assert len({i.draw for i in drawn}) == 1
+    assert [i.chance for i in drawn] == [35 / 400] * 35
+    with farm.store.write() as conn:
+        draws.answer(conn, drawn[7].pk, draws.UNTOLD, by="first")
+        for item in drawn[:25]:
+            say(conn, farm.app.pk, item.input, {item.concept_id: 1.0})
+    page(farm, endpoints.apply, guarantee=True)
+    told = [(i.answer, i.answered_by, i.said) for i in items(farm)]
+    wanted: list[Any] = [(draws.RIGHT, "somebody", {"elsewhere": True})] * 25 + [(None, None, None)] * 10
+    wanted[7] = (draws.UNTOLD, "first", None)
+    assert told == wanted
+    page(farm, endpoints.apply, thresholds=[{"concept": "cat", "value": 0.5}])
+    assert {"find", "words", "elsewhere"} == set(read)
+
+
+def test_a_workflow_that_changes_meanwhile_is_left_alone(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw(farm)
+    farm.answer()
+    real = tuning.decide
+
+    def meanwhile(*args: Any, **named: Any) -> Any:
+        tuner.by_hand(farm.store, farm.row, {"cat": 0.75}, user_id="x")
+        return real(*args, **named)
+
+    monkeypatch.setattr(tuner, "decide", meanwhile)
+    with pytest.raises(Overloaded, match="changed meanwhile; try again"):
+        tune(farm)
+    assert farm.thresholds()["yes"] == pytest.approx({"cat": 0.75, "dog": 0.9})
+
+    def default_gone(*args: Any, **named: Any) -> Any:
+        with farm.store.write() as conn:
+            conn.execute(t.apps.update().where(t.apps.c.pk == farm.app.pk).values(default_workflow=None))
+        return real(*args, **named)
+
+    monkeypatch.setattr(tuner, "decide", default_gone)
+    with pytest.raises(Overloaded, match="changed meanwhile; try again"):
+        tune(farm)
 
 
 def test_a_workflow_without_the_pair_is_told(farm: Farm) -> None:
@@ -394,6 +485,9 @@ def test_thresholds_by_hand_are_without_guarantee_and_undoable(farm: Farm) -> No
         True,
         None,
     )
+    for beginning in (made["tuning"][:-1], made["tuning"][:1], made["tuning"].upper()):
+        with pytest.raises(DoesNotExist, match="has no tuning"):
+            page(farm, endpoints.undo, tuning=beginning)
     page(farm, endpoints.undo, tuning=made["tuning"])
     assert farm.thresholds() == before
     (row,) = page(farm, endpoints.listing, "ListWorkflows")["tunings"]
@@ -408,6 +502,7 @@ def test_thresholds_by_hand_are_without_guarantee_and_undoable(farm: Farm) -> No
         ({"guarantee": 1}, "guarantee is int"),
         ({"guarantee": True}, "nothing was drawn"),
         ({"guarantee": True, "error": 0}, "error is 0"),
+        ({"guarantee": True, "confidence": 0.9999999999999999}, "0.5 to 0.999999 is legal"),
     ):
         with pytest.raises(InvalidRequest, match=says):
             page(farm, endpoints.apply, **given)
@@ -426,7 +521,68 @@ def test_guaranteed_thresholds_as_a_page_asks_for_them(farm: Farm) -> None:
     assert 0 < made["coverage"] <= 1
 
 
+def test_a_model_of_a_third_app_is_tuned_where_the_workflow_runs_it(farm: Farm) -> None:
+    owner = r.UserAppIDSet(user_id=farm.client.user_id)
+    farm.client.call("PostApps", service_pb2.PostAppsRequest(user_app_id=owner, apps=[r.App(id="third")]))
+    with farm.store.write() as conn:
+        third = apps.get(conn, farm.client.user_id, "third")
+        assert third is not None
+        version = add_head(conn, farm.blobs, third.pk, model_id="theirs")
+        # One of that name here is another model.
+        add_head(conn, farm.blobs, farm.app.pk, model_id="theirs")
+    theirs = r.Model(id="theirs", user_id=farm.client.user_id, app_id="third")
+    nodes = [node("see", theirs), node("yes", r.Model(id="over"), "see"), node("no", r.Model(id="under"), "see")]
+    workflow = r.Workflow(id="flow", nodes=nodes)
+    farm.client.call("PatchWorkflows", service_pb2.PatchWorkflowsRequest(workflows=[workflow], action="overwrite"))
+    assert page(farm, endpoints.draw, "PostAnnotations", n=200)["items"] == 200
+    farm.answer()
+    assert page(farm, endpoints.apply, guarantee=True, error=0.05)["made"]
+    flow = farm.client.call("GetWorkflow", service_pb2.GetWorkflowRequest(workflow_id="flow")).workflow
+    assert (flow.nodes[0].model.app_id, flow.nodes[0].model.model_version.id) == ("third", version)
+    assert 0.5 < farm.thresholds()["yes"]["cat"] < 0.9
+
+
 # --- the way through the workflow -----------------------------------------------------------------
+
+
+def mapping(farm: Farm, *ways: tuple[str, ...], yes: str, no: str) -> None:
+    """Put mappers m0, m1, ... between, each with what it reads."""
+    farm.client.call(
+        "PostModels",
+        service_pb2.PostModelsRequest(models=[r.Model(id="mp", model_type_id="concept-synonym-mapper")]),
+        expect=None,
+    )
+    nodes = [node("see", r.Model(id="head"))]
+    nodes += [node(f"m{k}", r.Model(id="mp"), *before) for k, before in enumerate(ways)]
+    nodes += [node("yes", r.Model(id="over"), yes), node("no", r.Model(id="under"), no)]
+    workflow = r.Workflow(id="flow", nodes=nodes)
+    farm.client.call("PatchWorkflows", service_pb2.PatchWorkflowsRequest(workflows=[workflow], action="overwrite"))
+
+
+def test_each_mapper_is_looked_at_once_and_two_ways_to_a_thresholder_are_refused(farm: Farm) -> None:
+    all_before = [("see", *(f"m{i}" for i in range(k))) for k in range(16)]
+    mapping(farm, *all_before, yes="m15", no="m15")
+    with pytest.raises(InvalidRequest, match=r"'yes' .* by more than one way, which meet in node 'm15'; one way"):
+        tuner.by_hand(farm.store, farm.row, {"cat": 0.6}, user_id="x")
+    # Ways that meet where no thresholder is behind are nobody's business.
+    mapping(farm, ("see",), ("m0",), ("see", "m0"), yes="m1", no="m1")
+    with farm.store.read() as conn:
+        way = route.find(conn, farm.row)
+    assert way is not None
+    assert len(way.mappers) == 2
+    mapping(farm, ("see",), ("m0",), yes="m1", no="m0")
+    with pytest.raises(InvalidRequest, match="see different concepts"):
+        tuner.by_hand(farm.store, farm.row, {"cat": 0.6}, user_id="x")
+
+
+def test_a_hundred_mappers_of_which_each_reads_all_before_are_no_work(farm: Farm) -> None:
+    names = ["see", *(f"m{k}" for k in range(100)), "yes"]
+    nodes = [node(name, r.Model(), *names[:k]) for k, name in enumerate(names)]
+    kinds = {"see": "embedding-classifier", "yes": "concept-threshold"}
+    versions: Any = {n: SimpleNamespace(model_type_id=kinds.get(n, "concept-synonym-mapper")) for n in names}
+    with farm.store.read() as conn:
+        behind = route._Graph(conn, farm.row, nodes, versions).behind("see")
+    assert (list(behind.thresholders), behind.way("yes"), behind.met("yes")) == (["yes"], [], "yes")
 
 
 def test_a_mapper_between_is_followed(farm: Farm) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from labelwright.training import thresholds
-from labelwright.training.ordered import Slices, fallback, plan, slices
+from labelwright.training.ordered import KEPT, Slices, fallback, plan, slices
 from labelwright.training.thresholds import UNREACHABLE, curve, tune
 
 RUNS = 400
@@ -37,6 +37,12 @@ def planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return plans[key]
 
     monkeypatch.setattr(thresholds, "plan", remembered)
+
+
+@pytest.fixture
+def no_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many more to verify is two thirds of a tuning that labels nothing, and no part of the promise."""
+    monkeypatch.setattr(thresholds, "_more", lambda *_: UNREACHABLE)
 
 
 def pool(kind: str, size: int, error: float, rng: np.random.Generator) -> tuple[Floats, Bools]:
@@ -66,7 +72,7 @@ def draw(size: int, n: int, rng: np.random.Generator) -> Bools:
     return drawn
 
 
-@pytest.mark.usefixtures("planned_once")
+@pytest.mark.usefixtures("planned_once", "no_forecast")
 @pytest.mark.parametrize("kind", ["calibrated", "flat", "waves", "cliff"])
 def test_a_joint_threshold_keeps_its_promise(kind: str) -> None:
     """Two fifths of the pool are verified, so that the truth about the rest scatters as it does in small pools."""
@@ -84,7 +90,7 @@ def test_a_joint_threshold_keeps_its_promise(kind: str) -> None:
         assert labelled > 0.8
 
 
-@pytest.mark.usefixtures("planned_once")
+@pytest.mark.usefixtures("planned_once", "no_forecast")
 def test_thresholds_per_concept_keep_their_promise_all_at_once() -> None:
     broken = 0
     for seed in range(RUNS):
@@ -110,7 +116,7 @@ def test_thresholds_per_concept_keep_their_promise_all_at_once() -> None:
     assert broken <= ALLOWED
 
 
-@pytest.mark.usefixtures("planned_once")
+@pytest.mark.usefixtures("planned_once", "no_forecast")
 @pytest.mark.parametrize("kind", ["flat", "calibrated"])
 def test_unequal_chances_keep_the_promise(kind: str) -> None:
     """The surer half is drawn a third as often, a fixed number from either."""
@@ -134,7 +140,7 @@ def test_unequal_chances_keep_the_promise(kind: str) -> None:
     assert kind == "flat" or labelled > 0.6
 
 
-@pytest.mark.usefixtures("planned_once")
+@pytest.mark.usefixtures("planned_once", "no_forecast")
 @pytest.mark.parametrize("sharing", [{"looks": 5}, {"anytime": True}, {}])
 def test_five_looks_keep_the_promise_where_the_risk_is_shared(sharing: dict[str, Any]) -> None:
     """The same pool and model, looked at after every 80 answers; the first threshold that is found is used."""
@@ -203,6 +209,43 @@ def test_the_order_and_the_levels_are_fixed_before_an_answer_is_seen() -> None:
     assert np.array_equal(levels, plan(redrawn, 0.05, 0.05))
     assert levels.sum() <= 0.05 + 1e-12
     assert (levels >= 0).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_start_that_dies_by_chance_does_not_end_what_thousands_of_answers_show(seed: int) -> None:
+    """0.3 % are wrong, 1 % may be: 500 answers fail to show it in most draws, and 5,000 in none."""
+    rng = np.random.default_rng(seed)
+    scores = rng.uniform(0.5, 1, 60_000)
+    right = rng.random(60_000) < np.where(scores > 0.6, 0.997, 0.7)
+    drawn = draw(60_000, 20_000, rng)
+    tuning = tune(scores[drawn], right[drawn], error=0.01, confidence=0.95, pool_scores=scores[~drawn])
+    # Above 0.6 lie four fifths of the pool.
+    assert tuning.covered.coverage > 0.75
+
+
+def test_a_share_of_delta_is_kept_for_late_starts() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.random(30_000)
+    cut = slices(scores[:10_000], np.zeros(10_000, bool), scores[10_000:])
+    levels = plan(cut, 0.01, 0.05)
+    assert levels.sum() == pytest.approx(0.05)
+    # 299 are the least: eight times that, twice and four times as many.
+    for late in (2392, 4784):
+        assert levels[np.searchsorted(cut.expected, late)] >= KEPT * 0.05 / 3 - 1e-12
+    few = slices(scores[:600], np.zeros(600, bool), scores[600:])
+    # Two times the least: nothing is late here, and nothing kept back from the start.
+    assert plan(few, 0.01, 0.05).max() >= 0.05 / 2
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("verified", "left", "error"), [(20_000, 40_000, 0.05), (5_000, 5_000, 0.3)])
+def test_a_plan_for_so_many_answers_that_p_values_vanish(verified: int, left: int, error: float) -> None:
+    """Without a mistake among them both p-values are below the smallest number that there is."""
+    assert (1 - error) ** verified == 0
+    scores = np.random.default_rng(0).random(verified + left)
+    levels = plan(slices(scores[:verified], np.zeros(verified, bool), scores[verified:]), error, 0.05)
+    assert np.isfinite(levels).all()
+    assert levels.sum() == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from labelwright import metrics
 from labelwright.annotator.labels import WHOLE
 from labelwright.errors import InvalidRequest, LabelwrightError
 from labelwright.ids import new_id
-from labelwright.protocol import audit_estimates, audits, verdicts
+from labelwright.protocol import audits, verdicts
 from labelwright.protocol import given as g
+from labelwright.protocol.audit_alarms import watch_of
 from labelwright.protocol.dispatch import Call
 from labelwright.protocol.hosted import Hosting
 from labelwright.protocol.relabelling import named
@@ -54,19 +55,24 @@ def answer(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
     wanted = g.objects(given, "verdicts", most=MAX_VERDICTS)
     for verdict in wanted:
         g.needed(verdict, "item", most=18)
+    watch = watch_of(call.store)
     # The alarms are looked at beside the transaction that writes: whoever else writes does not wait for the sums.
     with call.store.read() as conn:
-        before = audit_estimates.alarmed(conn, call.app(conn, where).pk)
+        app = call.app(conn, where)
+        asked = stored.asked_about(conn, app.pk, _keys(wanted))
+        watch.before(conn, app.pk, asked)
     with call.store.write() as conn:
         app = call.app(conn, where, change=True)
         session = _Session(conn, app, call.user_id, action, wanted)
         results = session.answer()
-    with call.store.read() as conn:
-        after = audit_estimates.alarmed(conn, app.pk)
     for code in session.answered:
         metrics.audited(_OUTCOMES[code])
-    audit_estimates.tell(app, before, after)
+    watch.after(call.store, app, asked)
     return {"action": action, "results": results}
+
+
+def _keys(wanted: list[Mapping[str, Any]]) -> set[int]:
+    return {pk for v in wanted if (pk := audits.item_key(v["item"])) is not None}
 
 
 class _Session:
@@ -86,8 +92,7 @@ class _Session:
             raise InvalidRequest("this action is another user's; each needs an id of its own")
         self._judged = {row.item for row in before}
         """What the action has decided in the history, undone since or not."""
-        pks = {pk for v in wanted if (pk := audits.item_key(v["item"])) is not None}
-        self._items = stored.lock(conn, app.pk, pks)
+        self._items = stored.lock(conn, app.pk, _keys(wanted))
         self._there = stored.standing(
             conn, app.pk, [row for row in self._items.values() if row.kind == draws.AUDIT and row.answer is None]
         )
@@ -317,7 +322,8 @@ def undo(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
             action = str(row.said["action"])
         pks = stored.of_action(conn, app.pk, call.user_id, action)
         rows = draws.items(conn, app.pk, pks)
-        before = audit_estimates.alarmed(conn, app.pk) if rows else {}
+        watch, asked = watch_of(call.store), {row.model_version_id for row in rows.values() if row.kind == draws.AUDIT}
+        watch.before(conn, app.pk, asked)
     if not rows:
         return {"action": action, "undone": [], "kept": []}
     kept: list[dict[str, Any]] = []
@@ -341,9 +347,7 @@ def undo(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
         there = stored.standing(conn, app.pk, [row for row in again if row.kind == draws.AUDIT])
         back = [row for row in again if not isinstance(there.get(row.pk), Word)]
         shown = audits.show(conn, app, back, there, hosting)
-    with call.store.read() as conn:
-        after = audit_estimates.alarmed(conn, app.pk)
-    audit_estimates.tell(app, before, after)
+    watch.after(call.store, app, asked)
     return {"action": action, "undone": shown, "kept": kept}
 
 

@@ -1,19 +1,18 @@
-"""What audits say of the promises that thresholds made: live estimates, and alarms where a promise no longer holds."""
+"""What audits say of the promises that thresholds made: live estimates, in alarm where a promise no longer holds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import structlog
 from sqlalchemy import Connection, Row
 
 from labelwright.store import audits, tunings
 from labelwright.store.audits import Tally
 from labelwright.training.audits import Answer, Promise, Standing, estimate, watch
 
-log = structlog.get_logger("labelwright.audits")
-
+CONFIDENCE = 0.95
+"""Of the interval of a version that was promised nothing."""
 HAIR = 1e-6
 """A threshold of 0.9 is 0.89999998 on the wire: what reaches it there reaches it here."""
 
@@ -74,7 +73,7 @@ def estimates(tallies: Sequence[Tally], wanted: Mapping[str, Target]) -> list[Es
     Only what its threshold, as it is now, would still label counts: the labels that an older and lower one let
     through say nothing of the promise that was made since.
     """
-    answers: list[Answer] = []
+    answers: dict[str, list[Answer]] = {}
     promises: dict[tuple[str, str], Promise] = {}
     parts: dict[tuple[str, str], Tally] = {}
     below: dict[tuple[str, str], int] = {}
@@ -83,13 +82,16 @@ def estimates(tallies: Sequence[Tally], wanted: Mapping[str, Target]) -> list[Es
         target = wanted.get(version)
         low = target.threshold(concept) if target is not None else None
         counted = [a for a in tally.answers if low is None or a.score is None or a.score >= low - HAIR]
-        answers += [Answer(concept, version, a.right, a.chance) for a in counted]
+        answers.setdefault(version, []).extend(Answer(concept, version, a.right, a.chance) for a in counted)
         parts[version, concept] = tally
         below[version, concept] = len(tally.answers) - len(counted)
         if target is not None:
             promises[version, "" if target.joint else concept] = target.promise
-    confidence = max((t.promise.confidence for t in wanted.values()), default=0.95)
-    known = {(s.version, s.concept): s for s in watch(answers, promises, confidence=confidence)}
+    known: dict[tuple[str, str], Standing] = {}
+    for version, those in answers.items():
+        # At its own confidence: what is said of a version is the same whichever others are looked at with it.
+        confidence = wanted[version].promise.confidence if version in wanted else CONFIDENCE
+        known |= {(s.version, s.concept): s for s in watch(those, promises, confidence=confidence)}
     found = []
     for version in sorted({version for version, _ in parts}):
         mine = {concept: tally for (v, concept), tally in parts.items() if v == version}
@@ -129,27 +131,3 @@ def alarms(conn: Connection) -> int:
         for app, tallies in audits.tallies(conn).items()
         for e in estimates(tallies, targets(conn, app, {tally.model_version_id for tally in tallies}))
     )
-
-
-# --- alarms that come and go ----------------------------------------------------------------------
-
-
-Alarms = Mapping[tuple[str, str], Standing]
-"""By model version and concept."""
-
-
-def alarmed(conn: Connection, app: int) -> Alarms:
-    """The alarms of an app."""
-    found = (e.standing for e in of_app(conn, app))
-    return {(s.version, s.concept): s for s in found if s.alarm}
-
-
-def tell(app: Row[Any], before: Alarms, after: Alarms) -> None:
-    """Log the alarms of an app (its row) that came and those that went."""
-    for key in before.keys() ^ after.keys():
-        s = after.get(key) or before[key]
-        about = {"user": app.user_id, "app": app.id, "concept": s.concept, "model_version": s.version}
-        if key in after:
-            log.warning("audit alarm: more mistakes among the auto-labels than was promised", **about, reason=s.reason)
-        else:
-            log.warning("audit alarm is over", **about)

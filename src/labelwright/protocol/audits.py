@@ -215,7 +215,7 @@ def draw_audit(
 
     Raises:
         InvalidRequest: rate or n is not legal, or too many would be drawn.
-        DoesNotExist: the model wrote no auto-labels here.
+        DoesNotExist: the model wrote no auto-labels here, or the app was deleted meanwhile.
     """
     rate = 0.02 if rate is None else rate
     if not 0 < rate <= 1:
@@ -231,10 +231,10 @@ def draw_audit(
             f"a share of {rate:g} of {of} auto-labels are {len(chosen)}; {MAX_DRAWN} at most are drawn at once: "
             "give a lower rate, or n"
         )
-    with store.write() as conn:
-        if not audits.hold_app(conn, app.pk):
-            raise DoesNotExist("the app was deleted meanwhile")
-        return audits.draw(conn, app.pk, chosen, of, user_id=user_id, rate=rate, n=n, versions=versions, seed=seed)
+    made = audits.draw(store, app.pk, chosen, of, user_id=user_id, rate=rate, n=n, versions=versions, seed=seed)
+    if made is None:
+        raise DoesNotExist("the app was deleted meanwhile")
+    return made
 
 
 def _versions(conn: Connection, app: Row[Any], model: str) -> Collection[str]:

@@ -55,11 +55,10 @@ def evaluation(call: Call, where: UserAppIDSet, given: Mapping[str, Any]) -> dic
     with call.store.read() as conn:
         app = call.app(conn, where)
         _, model = find(conn, call, where, model_id)
-        made = evaluations.of_model(conn, app.pk, model.pk)
-        version = _version(conn, model, version_id, made)
-        mine = [row for row in made if version is not None and row.model_version == version.pk]
-        chosen = _chosen(mine, evaluation_id)
-        shown = evaluations.get(conn, app.pk, chosen.id) if chosen is not None else None
+        version = _version(conn, app, model, version_id)
+        versions = [version.pk] if version is not None else []
+        mine = evaluations.listing(conn, [app.pk], versions=versions, limit=EVALUATIONS)
+        shown = _chosen(conn, app, version, evaluation_id)
         result = _result(shown)
         wanted = [mistake["input"] for mistake in result["mistakes"]] if result else []
         rows = inputs.by_ids(conn, app.pk, wanted)
@@ -70,25 +69,27 @@ def evaluation(call: Call, where: UserAppIDSet, given: Mapping[str, Any]) -> dic
                 {"id": row.id, "created_at": _iso(row.created_at)}
                 for row in models.version_page(conn, model.pk, offset=0, limit=VERSIONS)
             ],
-            "evaluations": [_listed(conn, row) for row in mine[:EVALUATIONS]],
+            "evaluations": [_listed(conn, row) for row in mine],
             "evaluation": None if shown is None else {**_listed(conn, shown), "result": result},
             "inputs": {i: show_message(to_wire(row, None, hosting)) for i, row in rows.items()},
         }
 
 
-def _version(conn: Connection, model: Row[Any], named: str, made: list[Row[Any]]) -> Row[Any] | None:
+def _version(conn: Connection, app: Row[Any], model: Row[Any], named: str) -> Row[Any] | None:
     if named:
         return find_version(conn, model, named)
-    if made:
-        return models.versions_of(conn, [made[0].model_version]).get(made[0].model_version)
+    last = evaluations.newest_of_model(conn, app.pk, model.pk)
+    if last is not None:
+        return models.versions_of(conn, [last.model_version]).get(last.model_version)
     return models.version(conn, model.pk)
 
 
-def _chosen(mine: list[Row[Any]], named: str) -> Row[Any] | None:
+def _chosen(conn: Connection, app: Row[Any], version: Row[Any] | None, named: str) -> Row[Any] | None:
+    """The one to show, whole."""
     if not named:
-        return mine[0] if mine else None
-    found = next((row for row in mine if row.id == named), None)
-    if found is None:
+        return evaluations.newest(conn, app.pk, version.pk) if version is not None else None
+    found = evaluations.get(conn, app.pk, named)
+    if found is None or version is None or found.model_version != version.pk:
         raise DoesNotExist(f"there is no evaluation {named!r} of this version")
     return found
 

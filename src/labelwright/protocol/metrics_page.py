@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,7 +24,8 @@ from labelwright.protocol import audit_estimates
 from labelwright.protocol.dispatch import Server
 from labelwright.store import queue
 from labelwright.store.engine import Store
-from labelwright.store.queue import Depth
+
+T = TypeVar("T")
 
 PATIENCE = 2.0
 """Seconds that a scrape waits for the store; Prometheus itself gives up after 10."""
@@ -50,46 +53,64 @@ class _Figures(Collector):
     """All that a scrape shows: what is counted, and what the store says now."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._answer: Future[tuple[Depth, int]] | None = None
-        self._asked = self._until = 0.0
+        self._depth = _Question("queue-depth", store, lambda conn: queue.depth(conn))
+        # Apart: many answers to audits take longer to weigh than the queues to count, and say nothing of the store.
+        self._alarms = _Question("audit-alarms", store, audit_estimates.alarms)
 
     def collect(self) -> Iterable[Metric]:
-        answer = self._said()
+        self._alarms.ask()
+        depth = self._depth.answer()
+        alarms = self._alarms.answer()
         yield from metrics.REGISTRY.collect()
         yield GaugeMetricFamily(
             "labelwright_store_up",
             f"Whether the store said within {PATIENCE:g} seconds how deep its queues are.",
-            value=answer is not None,
+            value=depth is not None,
         )
-        if answer is not None:
-            depth, alarms = answer
+        if depth is not None:
             inputs = {"waiting": depth.waiting, "in_progress": depth.in_progress}
             jobs = {"queued": depth.queued_jobs, "running": depth.running_jobs}
             yield _gauge("labelwright_queue_inputs", "Inputs that wait or are worked on, all apps together.", inputs)
             yield _gauge("labelwright_queue_jobs", "Jobs that wait or run, all apps together.", jobs)
+        if alarms is not None:
             yield GaugeMetricFamily(
                 "labelwright_audit_alarms",
                 "Concepts and model versions whose audit found more mistakes than was promised, all apps together.",
                 value=alarms,
             )
 
-    def _said(self) -> tuple[Depth, int] | None:
-        """How deep the queues are, and how many audits are in alarm; None where the store fails, or takes too long."""
+
+class _Question(Generic[T]):
+    """One thing that the store is asked, in a thread: by one at a time, and no oftener than it is worth."""
+
+    def __init__(self, name: str, store: Store, read: Callable[[Connection], T]) -> None:
+        self._name = name
+        self._store = store
+        self._read = read
+        self._answer: Future[T] | None = None
+        self._asked = self._until = 0.0
+
+    def ask(self) -> Future[T]:
+        """The newest question, asked now where the answer to the one before is too old."""
         now = time.monotonic()
         # Never a second question beside one without an answer: a store that hangs would collect them.
         if self._answer is None or (self._answer.done() and now >= self._until):
             self._answer, self._asked = Future(), now
-            threading.Thread(target=self._ask, args=(self._answer,), name="queue-depth", daemon=True).start()
+            threading.Thread(target=self._find, args=(self._answer,), name=self._name, daemon=True).start()
+        return self._answer
+
+    def answer(self) -> T | None:
+        """What the store says; None where it fails, or takes too long."""
+        answer = self.ask()
         try:
-            return self._answer.result(max(0.0, self._asked + PATIENCE - now))
+            return answer.result(max(0.0, self._asked + PATIENCE - time.monotonic()))
         except (TimeoutError, SQLAlchemyError, OSError):
             return None
 
-    def _ask(self, answer: Future[tuple[Depth, int]]) -> None:
+    def _find(self, answer: Future[T]) -> None:
         try:
             with self._store.read() as conn:
-                said = queue.depth(conn), audit_estimates.alarms(conn)
+                said = self._read(conn)
         except Exception as e:  # noqa: BLE001 (raised where the answer is read)
             self._until = time.monotonic() + FRESH
             answer.set_exception(e)

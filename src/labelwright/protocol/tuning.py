@@ -109,7 +109,7 @@ def _tuned(call: Call, app: Row[Any], given: g.Given) -> dict[str, Any]:
         way.model_version.model_id,
         target,
         user_id=call.user_id,
-        version_id=way.model_version.id,
+        version=way.model_version,
     )
     return {
         "tuning": done.id,
@@ -146,6 +146,8 @@ def draw(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
         raise InvalidRequest("n is missing: say how many are to be drawn")
     with call.store.write() as conn:
         app = call.app(conn, where, change=True)
+    # Outside the transaction: the way is found at the price of the whole workflow, and nothing is written by it.
+    with call.store.read() as conn:
         way = tuner.can_change(app, route.find(conn, app), "")
     made = tuner.draw(
         call.store,
@@ -154,7 +156,7 @@ def draw(call: Call, where: UserAppIDSet, given: g.Given) -> dict[str, Any]:
         way.model_version.model_id,
         n=n,
         user_id=call.user_id,
-        version_id=way.model_version.id,
+        version=way.model_version,
     )
     return {"draw": made.id, "items": made.items, "pool": made.pool}
 

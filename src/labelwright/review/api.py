@@ -13,6 +13,7 @@ from labelwright.protocol import (
     audit_answers,
     audits,
     evaluation_page,
+    loops,
     overview,
     review_queue,
     runs_of_app,
@@ -52,6 +53,9 @@ TABLE: tuple[tuple[str, str, Function, str], ...] = (
     ("POST", "thresholds/draw", tuning.draw, "PostAnnotations"),
     ("POST", "thresholds/apply", tuning.apply, "PatchWorkflows"),
     ("POST", "thresholds/undo", tuning.undo, "PatchWorkflows"),
+    ("GET", "loops", loops.listing, "ListModelVersions"),
+    ("POST", "loops/run", loops.run, "PostModelVersions"),
+    ("POST", "loops/stop", loops.stop, "PostModelVersions"),
 )
 """Verb, path, function, and the RPC whose keys and scopes are needed."""
 
@@ -61,8 +65,11 @@ SHOWS = {
     "audit/take": ("GetInput",),
     "audit/undo": ("GetInput",),
     "overview": ("GetInputCount", "ListConcepts"),
+    "evaluation": ("ListModelVersions", "ListEvaluations"),
     "thresholds/apply": ("PostModelVersions",),
     "thresholds/undo": ("PostModelVersions",),
+    # All that its rounds do in the caller's name.
+    "loops/run": ("PostModels", "PostConcepts", "PatchWorkflows", "PatchApps", "PostAnnotations", "DeleteAnnotations"),
 }
 """What a path shows besides, by the RPCs that show it: these too must be allowed in the app."""
 

@@ -6,6 +6,7 @@ them: any number of them from the beginning on is a random sample too, and one t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_
 
 from labelwright.ids import new_id
 from labelwright.store import tables as t
-from labelwright.store.engine import insert_many, now
+from labelwright.store.engine import insert_many, now, run_many
 
 VERIFY, AUDIT, TEACH = "verify", "audit", "teach"
 """verify: claims about inputs that are still to be labelled, to tune thresholds with; audit: auto-labels; teach:
@@ -76,12 +77,17 @@ def draw(
         )
     )
     pk: int = result.inserted_primary_key[0]  # type: ignore[index]
+    add(conn, app, pk, items)
+    return conn.execute(select(t.draws).where(_D.pk == pk)).one()
+
+
+def add(conn: Connection, app: int, draw: int, items: Iterable[NewItem]) -> None:
+    """Put more items into a draw (its key), after those that it has; all together must be in a random order."""
     rows = [
-        (pk, app, i.input, i.annotation_id, i.position, i.concept_id, i.model_version_id, i.score, i.chance)
+        (draw, app, i.input, i.annotation_id, i.position, i.concept_id, i.model_version_id, i.score, i.chance)
         for i in items
     ]
     insert_many(conn, t.drawn_items, _COLUMNS, rows)
-    return conn.execute(select(t.draws).where(_D.pk == pk)).one()
 
 
 def get(conn: Connection, app: int, draw_id: str) -> Row[Any] | None:
@@ -209,6 +215,26 @@ def answer(conn: Connection, pk: int, code: int, *, by: str, said: Any = None, a
     query = update(t.drawn_items).where(_I.pk == pk, _I.answer.is_(None))
     values = {"answer": code, "said": said, "answered_by": by, "answered_at": now() if at is None else at}
     return conn.execute(query.values(held_by=None, held_until=None, **values)).rowcount > 0
+
+
+class NewAnswer(NamedTuple):
+    """An answer to an item, whose key is ``item``: WRONG, RIGHT or UNTOLD, and the user."""
+
+    item: int
+    code: int
+    by: str
+
+
+_ANSWER_ELSEWHERE = (
+    "UPDATE drawn_items SET answer = ?, said = ?, answered_by = ?, answered_at = ?, held_by = NULL, held_until = NULL "
+    "WHERE pk = ? AND answer IS NULL"
+)
+
+
+def answer_elsewhere(conn: Connection, some: Iterable[NewAnswer]) -> None:
+    """Keep what people said elsewhere as the answers to items; those that have one already keep it."""
+    at, said = now(), json.dumps({"elsewhere": True})
+    run_many(conn, _ANSWER_ELSEWHERE, [(a.code, said, a.by, at, a.item) for a in some])
 
 
 def unanswer(conn: Connection, pk: int, *, by: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
@@ -40,10 +40,22 @@ def get(conn: Connection, job_id: str) -> Row[Any] | None:
     return conn.execute(select(jobs).where(jobs.c.id == job_id)).first()
 
 
+def alive(conn: Connection, ids: Collection[str]) -> set[str]:
+    """Which of these jobs wait or run."""
+    query = select(jobs.c.id).where(jobs.c.id.in_(list(ids)), jobs.c.state.in_(UNFINISHED))
+    return set(conn.execute(query).scalars()) if ids else set()
+
+
 def unfinished(conn: Connection, app: int, kind: str) -> list[Row[Any]]:
     """An app's jobs of a kind that wait or run, oldest first."""
     query = select(jobs).where(jobs.c.app == app, jobs.c.kind == kind, jobs.c.state.in_(UNFINISHED))
     return list(conn.execute(query.order_by(jobs.c.pk)))
+
+
+def latest(conn: Connection, app: int, kind: str, *, limit: int = 100) -> list[Row[Any]]:
+    """An app's jobs of a kind, ended or not, newest first."""
+    query = select(jobs).where(jobs.c.app == app, jobs.c.kind == kind)
+    return list(conn.execute(query.order_by(jobs.c.pk.desc()).limit(limit)))
 
 
 def waiting(conn: Connection) -> bool:

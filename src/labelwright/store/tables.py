@@ -601,6 +601,7 @@ evaluations = Table(
     _time("created_at"),
     _time("modified_at"),
     UniqueConstraint("app", "id"),
+    sqlite_autoincrement=True,
 )
 
 draws = Table(
@@ -619,6 +620,7 @@ draws = Table(
     Column("user_id", Text, nullable=False),
     _time("created_at"),
     UniqueConstraint("app", "id"),
+    sqlite_autoincrement=True,
 )
 
 drawn_items = Table(
@@ -646,6 +648,7 @@ drawn_items = Table(
     Column("held_until", BigInteger, nullable=True),
     Index("ix_drawn_items_waiting", "draw", "answer"),
     Index("ix_drawn_items_app_answer", "app", "answer", "concept_id", "model_version_id"),
+    sqlite_autoincrement=True,
 )
 
 tunings = Table(
@@ -666,6 +669,7 @@ tunings = Table(
     _time("undone_at", nullable=True),
     UniqueConstraint("app", "id"),
     Index("ix_tunings_model", "app", "model_version_id"),
+    sqlite_autoincrement=True,
 )
 
 loops = Table(
@@ -684,4 +688,5 @@ loops = Table(
     _time("created_at"),
     _time("modified_at"),
     UniqueConstraint("app", "id"),
+    sqlite_autoincrement=True,
 )

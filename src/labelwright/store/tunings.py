@@ -51,6 +51,11 @@ def listing(conn: Connection, app: int, *, limit: int) -> list[Row[Any]]:
     return list(conn.execute(select(t.tunings).where(_T.app == app).order_by(_T.pk.desc()).limit(limit)))
 
 
+def get(conn: Connection, app: int, tuning_id: str) -> Row[Any] | None:
+    """One tuning of an app by its id, the whole of it."""
+    return conn.execute(select(t.tunings).where(_T.app == app, _T.id == tuning_id)).first()
+
+
 def beginning_with(conn: Connection, beginning: str, *, app: int | None = None) -> list[Row[Any]]:
     """Tunings whose id begins so, two at most, each with its app's id and owner.
 

@@ -93,26 +93,42 @@ class Evaluate:
         self._lane = lane
         self._store = lane.store
         self._forecaster: Forecaster | None = None
-        self._under: dict[int, Under] = {}
+        self._under: dict[str, Under] = {}
+        """By the id of the job: a key is given anew where its job was deleted."""
 
     def carry(self, job: Row[Any], stop: Callable[[], bool] = lambda: False, turn: float = TURN) -> None:
         """Go on with a claimed job until it ends, ``stop`` says so, or its turn is over."""
         with self._store.write() as conn:
             asked = evaluations.of_job(conn, job.id)
+            # Those that ended while they waited for their next turn are not claimed again.
+            alive = jobs.alive(conn, [*self._under])
             if asked is not None:
                 evaluations.change(conn, asked.pk, status_code=EVALUATING)
-        if asked is None:
-            self._end(job, None, jobs.BROKEN, "the evaluation was deleted, or asked for anew")
-            return
+        self._under = {key: under for key, under in self._under.items() if key in alive}
+        goes_on = False
         try:
-            if job.strikes > queue.MAX_STRIKES:
+            if asked is None:
+                self._end(job, None, jobs.BROKEN, "the evaluation was deleted, or asked for anew")
+            else:
+                goes_on = self._turn(job, asked, stop, time.monotonic() + turn)
+        finally:
+            if not goes_on:
+                self._under.pop(job.id, None)
+
+    def _turn(self, job: Row[Any], asked: Row[Any], stop: Callable[[], bool], until: float) -> bool:
+        """Whether it is to go on in another turn."""
+        try:
+            if job.strikes >= queue.MAX_STRIKES:
                 raise LabelwrightError(f"the worker died {job.strikes} times over it; the server's log says how")
-            scored = self._scored(job, asked, stop, time.monotonic() + turn)
+            scored = self._scored(job, asked, stop, until)
             if scored is None or not self._measure(job, asked, scored, stop):
                 with self._store.write() as conn:
-                    evaluations.change(conn, asked.pk, status_code=QUEUED)
+                    # What another process took over says itself how it stands.
+                    held = jobs.advance(conn, job.pk, job.lease)
+                    if held:
+                        evaluations.change(conn, asked.pk, status_code=QUEUED)
                     queue.give_back(conn, job.lease)
-                return
+                return held
         except LabelwrightError as e:
             code = e.code if isinstance(e, EvaluationNeedsLabels) else FAILED
             self._end(job, asked, jobs.BROKEN, e.details or e.description, code)
@@ -122,7 +138,7 @@ class Evaluate:
         except Exception as e:
             log.error("an evaluation failed", evaluation=asked.id, exc_info=e)
             self._end(job, asked, jobs.BROKEN, f"internal error ({type(e).__name__}); the server's log has more")
-        self._under.pop(job.pk, None)
+        return False
 
     # --- where the scores come from -----------------------------------------------------------------
 
@@ -133,9 +149,11 @@ class Evaluate:
                 raise ModelDoesNotExist("the model version was deleted")
             training = trainings.get(conn, asked.model_version)
             named = _named(conn, job.app, version)
-            by_folds = training is not None and not asked.params.get("inputs")
-            if not by_folds and job.pk not in self._under:
-                self._under[job.pk] = self._begin(conn, asked, named)
+            given = job.params.get("inputs") or []
+            # What it was trained on is in the app where it was trained: in another it is judged by that one's labels.
+            by_folds = training is not None and training.app == job.app and not given
+            if not by_folds and job.id not in self._under:
+                self._under[job.id] = self._begin(conn, asked, named, given)
         if by_folds and training is not None:
             return self._by_folds(job, training, named)
         return self._by_running(job, asked, stop, until)
@@ -178,11 +196,11 @@ class Evaluate:
             raise LabelwrightError(f"{scores.shape} scores were kept of {concepts} concepts; train it anew")
         return [int(pk) for pk in inputs], scores
 
-    def _begin(self, conn: Connection, asked: Row[Any], named: Sequence[str]) -> Under:
+    def _begin(self, conn: Connection, asked: Row[Any], named: Sequence[str], given: Sequence[str]) -> Under:
         said = labels_of(conn, asked.app, named)
         labels = np.where(said.by_people, said.labels, np.nan).astype(np.float32)
         keep = np.isfinite(labels).any(1)
-        if given := asked.params.get("inputs"):
+        if given:
             keys = set(stored_inputs.keys(conn, asked.app, given).values())
             if not keys:
                 raise InputDoesNotExist("none of the inputs that were named is there any more")
@@ -200,7 +218,7 @@ class Evaluate:
         return Under([int(pk) for pk in said.inputs[chosen]], labels[chosen], list(named), about)
 
     def _by_running(self, job: Row[Any], asked: Row[Any], stop: Callable[[], bool], until: float) -> Scored | None:
-        under = self._under[job.pk]
+        under = self._under[job.id]
         if self._forecaster is None:
             self._forecaster = Forecaster(self._lane.settings, self._store, self._lane.blobs)
         while under.next < len(under.inputs):
@@ -208,7 +226,8 @@ class Evaluate:
                 return None
             self._some(asked, under, self._lane.settings.batch)
             with self._store.write() as conn:
-                if not jobs.advance(conn, job.pk, job.lease, total=len(under.inputs), done=under.next, strikes=0):
+                # The strikes stay: after a death it begins with the first input, and would come to the deadly one anew.
+                if not jobs.advance(conn, job.pk, job.lease, total=len(under.inputs), done=under.next):
                     return None
             if time.monotonic() > until and under.next < len(under.inputs):
                 return None
@@ -295,11 +314,21 @@ def start(conn: Connection, app: int, *, id: str, model_version: int, params: Ma
     """Queue the evaluation of a model version; returns its key and the job's id.
 
     Args:
-        params: ``inputs``: ids of the inputs to measure it on; whatever else is there is kept.
+        params: ``inputs``: ids of the inputs to measure it on, which the job keeps (`named_inputs`); whatever else is
+            there is kept with the evaluation.
     """
-    job = jobs.add(conn, app, kind="evaluate", params={"evaluation": id})
-    pk = evaluations.add(conn, app, id=id, model_version=model_version, job=job, status_code=QUEUED, params=params)
+    kept = {name: value for name, value in params.items() if name != "inputs"}
+    # With the job alone: 10,000 ids are 2 MB, and listings read whole evaluations.
+    own = {"evaluation": id, **({"inputs": list(params["inputs"])} if params.get("inputs") else {})}
+    job = jobs.add(conn, app, kind="evaluate", params=own)
+    pk = evaluations.add(conn, app, id=id, model_version=model_version, job=job, status_code=QUEUED, params=kept)
     return pk, job
+
+
+def named_inputs(conn: Connection, evaluation: Row[Any]) -> list[str]:
+    """The ids of the inputs that an evaluation was asked for on; [] where none were named."""
+    job = jobs.get(conn, evaluation.job)
+    return list(job.params.get("inputs") or []) if job is not None else []
 
 
 def _beside(work: Callable[[], T], stop: Callable[[], bool]) -> T | None:

@@ -16,6 +16,7 @@ import numpy as np
 from sqlalchemy import Connection, Row
 
 from labelwright.store import draws, trainings
+from labelwright.store.draws import NewAnswer
 from labelwright.training.claims import Claims, Ints, Subject, Words
 from labelwright.training.tuning import Answers
 
@@ -53,12 +54,9 @@ class Evidence:
         }
 
 
-def settle(conn: Connection, of: Subject, said: Words) -> int:
-    """Take what people said elsewhere of drawn inputs as the answers; returns how many items got one.
-
-    In a transaction that writes.
-    """
-    found = 0
+def elsewhere(conn: Connection, of: Subject, said: Words) -> list[NewAnswer]:
+    """The answers to drawn items that have none which people gave elsewhere, by what they said of the inputs."""
+    found = []
     for item in draws.drawn(conn, of.app.pk, of.version.id, draws.VERIFY):
         if item.answer is not None or item.concept_id not in of.number:
             continue
@@ -66,8 +64,18 @@ def settle(conn: Connection, of: Subject, said: Words) -> int:
         if word is not None:
             right, by = word
             code = draws.RIGHT if right else draws.WRONG
-            found += draws.answer(conn, item.pk, code, by=by, said={"elsewhere": True})
+            found.append(NewAnswer(item.pk, code, by))
     return found
+
+
+def settle(conn: Connection, of: Subject, said: Words) -> int:
+    """Take what people said elsewhere of drawn inputs as the answers; returns how many items that is about.
+
+    In a transaction that writes.
+    """
+    found = elsewhere(conn, of, said)
+    draws.answer_elsewhere(conn, found)
+    return len(found)
 
 
 def gather(conn: Connection, of: Subject, said: Words, claimed: Claims) -> Evidence:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,7 @@ def find(conn: Connection, app: Row[Any], *, model: int | None = None) -> Route 
 
     Raises:
         InvalidRequest: there is no pair of thresholders behind it, or more than one, or something between them that
-            changes scores in ways of its own.
+            changes scores in ways of its own; or more than one way leads to a thresholder.
     """
     workflow = workflows.by_pk(conn, app.default_workflow) if app.default_workflow else None
     version = workflows.version(conn, workflow.pk) if workflow is not None else None
@@ -88,7 +89,7 @@ def find(conn: Connection, app: Row[Any], *, model: int | None = None) -> Route 
     graph = _Graph(conn, app, nodes, {node.id: versions[pins[node.id]] for node in nodes})
     starts = [n.id for n in nodes if graph.predicts(n.id) and model in (None, graph.versions[n.id].model)]
     if model is None:
-        starts = [start for start in starts if graph.behind(start)[0]]
+        starts = [start for start in starts if graph.behind(start).thresholders]
     if not starts:
         return None
     if len(starts) > 1:
@@ -96,17 +97,25 @@ def find(conn: Connection, app: Row[Any], *, model: int | None = None) -> Route 
             f"the default workflow {workflow.id!r} runs more than one such model, in the nodes {_named(starts)}; "
             "say which model is meant, and let it run in one node alone"
         )
-    found, mappers = graph.behind(starts[0])
-    above = [t for t in found if graph.compares(t.node_id) in _ABOVE]
-    below = [t for t in found if graph.compares(t.node_id) in _BELOW]
+    behind = graph.behind(starts[0])
+    above = [node_id for node_id in behind.thresholders if graph.compares(node_id) in _ABOVE]
+    below = [node_id for node_id in behind.thresholders if graph.compares(node_id) in _BELOW]
     if len(above) != 1 or len(below) != 1:
         raise InvalidRequest(
             f"behind node {starts[0]!r} of workflow {workflow.id!r} stand {len(above)} thresholders that compare "
             f"GREATER_THAN and {len(below)} that compare LESS_THAN; a pair is legal, one of each"
         )
-    if mappers[above[0].node_id] != mappers[below[0].node_id]:
+    for node_id in (above[0], below[0]):
+        met = behind.met(node_id)
+        if met:
+            raise InvalidRequest(
+                f"thresholder {node_id!r} of workflow {workflow.id!r} is reached from node {starts[0]!r} by more than "
+                f"one way, which meet in node {met!r}; one way is legal: let {met!r} take one node's output"
+            )
+    mappers = behind.way(above[0])
+    if mappers != behind.way(below[0]):
         raise InvalidRequest(
-            f"the thresholders {above[0].node_id!r} and {below[0].node_id!r} see different concepts: "
+            f"the thresholders {above[0]!r} and {below[0]!r} see different concepts: "
             "let both take the same node's output"
         )
     return Route(
@@ -116,10 +125,50 @@ def find(conn: Connection, app: Row[Any], *, model: int | None = None) -> Route 
         pins=pins,
         node_id=starts[0],
         model_version=graph.versions[starts[0]],
-        mappers=[graph.operator(node_id) for node_id in mappers[above[0].node_id]],
-        above=above[0],
-        below=below[0],
+        mappers=[graph.operator(node_id) for node_id in mappers],
+        above=graph.thresholder(above[0]),
+        below=graph.thresholder(below[0]),
     )
+
+
+def stands(conn: Connection, app: Row[Any], way: Route) -> bool:
+    """Whether a way that was found before is still there: the same version of the same workflow, and all that it runs.
+
+    Cheap enough for a transaction that writes, as `find` is not.
+
+    Args:
+        app: as it is now.
+    """
+    if app.default_workflow != way.workflow.pk:
+        return False
+    newest = workflows.version(conn, way.workflow.pk)
+    if newest is None or newest.pk != way.version.pk:
+        return False
+    pins = {row.node_id: row.model_version for row in workflows.nodes(conn, newest.pk)}
+    return pins == way.pins and models.versions_by_pk(conn, pins.values()).keys() >= set(pins.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """What stands behind a node with nothing but mappers between."""
+
+    start: str
+    thresholders: Sequence[str]
+    came: Mapping[str, str]
+    """Node id to that of the node from which it was first reached."""
+    twice: Set[str]
+    """Nodes that were reached from another node too."""
+
+    def way(self, node_id: str) -> list[str]:
+        """The mappers by which a thresholder was first reached, in order."""
+        found: list[str] = []
+        while (node_id := self.came[node_id]) != self.start:
+            found.append(node_id)
+        return found[::-1]
+
+    def met(self, node_id: str) -> str:
+        """The first node at which several ways to a thresholder meet; "" where there is but one."""
+        return next((i for i in (*self.way(node_id), node_id) if i in self.twice), "")
 
 
 class _Graph:
@@ -131,6 +180,10 @@ class _Graph:
         self.versions = versions
         self._snap = plans.snapshot(conn, app)
         self._nodes = {node.id: node for node in nodes}
+        self._following: dict[str, list[str]] = {}
+        for node in nodes:
+            for before in dict.fromkeys(i.node_id for i in node.node_inputs):
+                self._following.setdefault(before, []).append(node.id)
 
     def predicts(self, node_id: str) -> bool:
         return registry.get(self.versions[node_id].model_type_id).predicts
@@ -147,25 +200,35 @@ class _Graph:
         said = MessageToDict(self.info(node_id).params).get("concept_threshold_type")
         return said if isinstance(said, str) else concept_threshold.COMPARATORS[int(said or 1)][0]
 
-    def behind(self, start: str) -> tuple[list[Thresholder], dict[str, tuple[str, ...]]]:
-        """The thresholders behind a node with nothing but mappers between, and these by thresholder."""
-        found: list[Thresholder] = []
-        mappers: dict[str, tuple[str, ...]] = {}
-        looks = [(start, ())]
-        way: tuple[str, ...]
+    def thresholder(self, node_id: str) -> Thresholder:
+        held = {c.id: c.value for c in self.info(node_id).data.concepts}
+        return Thresholder(node_id, self.versions[node_id], held)
+
+    def behind(self, start: str) -> _Behind:
+        """The thresholders behind a node with nothing but mappers between.
+
+        Each node is looked at once, however many ways lead to it: 17 mappers of which each reads all before it have
+        2^16 of them.
+        """
+        found: list[str] = []
+        came: dict[str, str] = {}
+        twice: set[str] = set()
+        looks = deque([start])
         while looks:
-            node_id, way = looks.pop(0)
-            for following in self._nodes.values():
-                if node_id not in [i.node_id for i in following.node_inputs]:
+            node_id = looks.popleft()
+            for following in self._following.get(node_id, ()):
+                kind = self.versions[following].model_type_id
+                if kind != concept_threshold.ID and kind not in MAPPERS:
                     continue
-                kind = self.versions[following.id].model_type_id
-                if kind == concept_threshold.ID and following.id not in mappers:
-                    mappers[following.id] = way
-                    held = {c.id: c.value for c in self.info(following.id).data.concepts}
-                    found.append(Thresholder(following.id, self.versions[following.id], held))
-                elif kind in MAPPERS:
-                    looks.append((following.id, (*way, following.id)))  # type: ignore[arg-type]
-        return found, mappers
+                if following in came:
+                    twice.add(following)
+                    continue
+                came[following] = node_id
+                if kind == concept_threshold.ID:
+                    found.append(following)
+                else:
+                    looks.append(following)
+        return _Behind(start, found, came, twice)
 
 
 def _named(ids: Iterable[str]) -> str:

@@ -157,8 +157,9 @@ def _choose(
     finite: bool,
 ) -> Chosen:
     cut = slices(scores, ~right, pool)
-    p = _p_values(cut, scores, ~right, weights, error, anytime, finite)
-    passed = fallback(p, plan(cut, error, delta))
+    levels = plan(cut, error, delta)
+    tested = levels.cumsum() > 0
+    passed = fallback(_p_values(cut, scores, ~right, weights, error, anytime, finite, tested), levels)
     low, high = 0.0, 1.0
     if not passed.any():
         more = _more(cut, scores.size, pool.size, error, delta)
@@ -171,7 +172,8 @@ def _choose(
         low, high = interval(left, pool.size, confidence)
     # The test has shown `error`; the exact bound at the whole of delta may be lower, and is what is worth telling.
     bound = error
-    if weights is None and not anytime:
+    # A delta so small that 1 - delta rounds to 1 has no exact bound below it.
+    if weights is None and not anytime and 1 - delta < 1:
         exact = finite_upper_bound(wrong, n, left, 1 - delta) if finite else upper_bound(wrong, n, 1 - delta)
         bound = min(error, exact)
     coverage = left / pool.size if pool.size else 0.0
@@ -186,8 +188,12 @@ def _p_values(
     error: float,
     anytime: bool,
     finite: bool,
+    tested: npt.NDArray[np.bool_],
 ) -> Floats:
-    """For each threshold how surprising its few mistakes were, did it label a larger share of them than `error`."""
+    """For each threshold how surprising its few mistakes were, did it label a larger share of them than `error`.
+
+    Above the first that has a level, where none is `tested`, the weighted bet is not worked out: 1.
+    """
     if weights is None and not anytime:
         if finite:
             return finite_p_values(cut.wrong, cut.verified, cut.left, error)
@@ -201,7 +207,7 @@ def _p_values(
         logs[hopeful] = evidence(cut.wrong[hopeful], cut.verified[hopeful], doubted[hopeful])
     else:
         heaviest = float(weights.max()) if weights.size else 1.0
-        for at in np.flatnonzero(hopeful):
+        for at in np.flatnonzero(hopeful & tested):
             above = scores >= cut.thresholds[at]
             logs[at] = weighted_evidence(wrong[above], weights[above], doubted[at], heaviest=heaviest)
     return np.asarray(np.exp(-np.maximum(logs, 0.0)), dtype=np.float64)
@@ -217,8 +223,12 @@ def _more(cut: Slices, verified: int, left: int, error: float, delta: float) -> 
     def enough(further: Ints) -> Ints:
         n = np.floor((verified + further[:, None]) * share + 1e-9).astype(np.int64)
         wrong = np.minimum(np.ceil(rate * n - 1e-9).astype(np.int64), n)
+        # At the target or above it the p-value is a half at least: no need to work it out.
+        hopeful = wrong < error * n
+        passed = np.zeros(n.shape, bool)
         # Half of delta: the test may have to start at two places.
-        return np.flatnonzero((p_values(wrong, n, error) <= delta / 2).any(axis=1))
+        passed[hopeful] = p_values(wrong[hopeful], n[hopeful], error) <= delta / 2
+        return np.flatnonzero(passed.any(axis=1))
 
     # Where the counts would do and the ordered test still failed further up, chance decides: at least a tenth more.
     least = min(max(math.ceil(verified / 10), 1), left - 1)

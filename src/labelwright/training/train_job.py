@@ -131,6 +131,12 @@ class Train:
             training = trainings.get(conn, job.params["version"])
             if training is None:
                 raise _Ended
+            # Before anything else is read: what a process dies of may be that.
+            if job.strikes > MAX_STRIKES:
+                raise TrainingFailed(
+                    f"the process that trained it died {job.strikes} times; the server's log says how (mostly it runs "
+                    "out of memory): train on fewer labels, or give the server more"
+                )
             asked = Asked.from_json(training.params)
             # Looked up beforehand: all labels are gone through for it, and nobody is to wait for that.
             wanted = list(asked.concepts)
@@ -140,11 +146,6 @@ class Train:
                 )
         with self._store.write() as conn:
             app, version = self._held(conn, job)
-            if job.strikes > MAX_STRIKES:
-                raise TrainingFailed(
-                    f"the process that trained it died {job.strikes} times; the server's log says how (mostly it runs "
-                    "out of memory): train on fewer labels, or give the server more"
-                )
             cursor = dict(job.cursor)
             embedder = self._embedder(conn, app, asked, cursor.get("embedder"))
             if "began" not in cursor:

@@ -16,7 +16,7 @@ import numpy as np
 from clarifai_grpc.grpc.api.resources_pb2 import WorkflowVersion
 from sqlalchemy import Connection, Row
 
-from labelwright.errors import DoesNotExist, InvalidRequest, Overloaded
+from labelwright.errors import DoesNotExist, InvalidRequest, ModelDoesNotExist, Overloaded
 from labelwright.media.blobs import BlobStore
 from labelwright.store import apps, draws, models, tunings, workflows
 from labelwright.store.engine import Store
@@ -29,6 +29,14 @@ from labelwright.training.tuning import NEVER, Decision, Target, decide, fingerp
 
 MOST_DRAWN = 100_000
 """Items of one draw."""
+
+WRITTEN = 1000
+"""Items that a transaction writes: 100,000 in one would keep every other writer waiting for seconds."""
+
+ERRORS = 1e-6, 0.5
+CONFIDENCES = 0.5, 0.999999
+"""What a target may be. A look spends a share of 1 - confidence, by the square of its number and by concept: from
+0.999999 on a thousand looks at a thousand concepts stay clear of 1e-16, below which that is lost beside 1."""
 
 DATA, HAND = "data", "hand"
 """What a tuning's thresholds were chosen by."""
@@ -66,6 +74,7 @@ def draw(
     n: int,
     user_id: str,
     version_id: str = "",
+    version: Row[Any] | None = None,
     seed: int | None = None,
 ) -> Drawn:
     """Draw claims at random from those that are still to be decided, for people to verify.
@@ -75,17 +84,19 @@ def draw(
     Args:
         n: how many; where there are fewer, all.
         version_id: of the model; "" for its newest that is trained.
+        version: itself, as a `Route` has it, in place of the two: the model may be any app's.
         seed: None for one that nobody knows.
 
     Raises:
         InvalidRequest: n is not legal, or there is nothing to draw from.
+        DoesNotExist: the app is gone.
         ModelDoesNotExist, ModelUntrained: see `claims.subject`.
     """
     if not 1 <= n <= MOST_DRAWN:
         raise InvalidRequest(f"{n} items are to be drawn; 1 to {MOST_DRAWN} are legal")
     seed = secrets.randbits(63) if seed is None else seed
     with store.read() as conn:
-        of = claimed.subject(conn, blobs, app, model_id, version_id)
+        of = _subject(conn, blobs, _there(conn, app), model_id, version_id, version)
         everything = claimed.claims(conn, of)
         pool = claimed.open_ones(conn, of, claimed.words(conn, of), everything)
         before = draws.drawn(conn, app.pk, of.version.id, draws.VERIFY)
@@ -105,11 +116,15 @@ def draw(
     ]
     params = {"n": n, "seed": seed, "of": len(pool), "model_id": model_id, "exclusive": of.exclusive}
     with store.write() as conn:
-        if apps.get(conn, app.user_id, app.id, lock=True) is None:
-            raise DoesNotExist(f"app {app.id!r} is gone")
+        _hold(conn, app)
         made = draws.draw(
-            conn, app.pk, draws.VERIFY, items, user_id=user_id, params=params, model_version_id=of.version.id
+            conn, app.pk, draws.VERIFY, items[:WRITTEN], user_id=user_id, params=params, model_version_id=of.version.id
         )
+    # Where one of these fails, what is drawn is a random sample too: the first that chance chose.
+    for start in range(WRITTEN, len(items), WRITTEN):
+        with store.write() as conn:
+            _hold(conn, app)
+            draws.add(conn, app.pk, made.pk, items[start : start + WRITTEN])
     return Drawn(made.id, of.version.id, len(items), len(pool))
 
 
@@ -122,6 +137,7 @@ def tune(
     *,
     user_id: str,
     version_id: str = "",
+    version: Row[Any] | None = None,
     dry_run: bool = False,
 ) -> Tuned:
     """Choose the thresholds of a model version from what was verified of its claims, and put them to work.
@@ -129,19 +145,27 @@ def tune(
     Nothing is made on a dry run, nor where the answers support no threshold at all. The version that was tuned runs
     in the workflow from then on, in the place of the one there.
 
+    Args:
+        version_id: of the model; "" for its newest that is trained.
+        version: itself, as a `Route` has it, in place of the two: the model may be any app's.
+
     Raises:
+        DoesNotExist: the app is gone.
         InvalidRequest: error or confidence is not legal; nothing was drawn; or, but for a dry run, the default
             workflow has no pair of thresholders behind the model that can get new versions.
         Overloaded: somebody else tuned or changed the workflow meanwhile.
         ModelDoesNotExist, ModelUntrained: see `claims.subject`.
     """
     check_target(target)
-    with store.write() as conn:
-        _hold(conn, app)
-        of = claimed.subject(conn, blobs, app, model_id, version_id)
-        evidence.settle(conn, of, claimed.words(conn, of))
     with store.read() as conn:
-        of = claimed.subject(conn, blobs, app, model_id, of.version.id)
+        of = _subject(conn, blobs, _there(conn, app), model_id, version_id, version)
+        elsewhere = evidence.elsewhere(conn, of, claimed.words(conn, of))
+    for start in range(0, len(elsewhere), WRITTEN):
+        with store.write() as conn:
+            _hold(conn, app)
+            draws.answer_elsewhere(conn, elsewhere[start : start + WRITTEN])
+    with store.read() as conn:
+        of = _subject(conn, blobs, _there(conn, app), model_id, version=of.version)
         if not dry_run:
             can_change(app, of.route, model_id)
         said = claimed.words(conn, of)
@@ -168,12 +192,12 @@ def tune(
     result = {**decision.as_json(of.concepts), "evidence": known.counts(), "pool": len(pool)}
     wanted = decision.thresholds(of.concepts)
     with store.write() as conn:
-        _hold(conn, app)
+        now = _hold(conn, app)
         if _look(tunings.of_version(conn, app.pk, of.version.id), print_) != look:
             raise Overloaded("somebody else tuned this model at the same time; try again")
         made = None
         if not dry_run and any(value < NEVER for value in wanted.values()):
-            made = _make(conn, app, of.route, wanted, of.version)
+            made = _make(conn, now, of.route, wanted, of.version)
         row = tunings.add(
             conn,
             app.pk,
@@ -198,21 +222,23 @@ def by_hand(
         model: the key of the model whose pair is meant, where the workflow has more than one.
 
     Raises:
+        DoesNotExist: the app is gone.
         InvalidRequest: a value is not legal, the pair has no threshold for a concept, or there is no pair that can
             get new versions.
+        Overloaded: somebody else changed the workflow meanwhile.
     """
     if not wanted:
         raise InvalidRequest("no threshold is given")
+    with store.read() as conn:
+        way = can_change(app, route.find(conn, _there(conn, app), model=model), "")
+    known = {**way.below.thresholds, **way.above.thresholds}
+    for concept, value in wanted.items():
+        if concept not in known:
+            raise InvalidRequest(f"the thresholders have no threshold for {concept!r}; they have: {_some(known)}")
+        if not (0 <= value <= 1 or value == NEVER):
+            raise InvalidRequest(f"the threshold of {concept!r} is {value}; 0 to 1 is legal, or {NEVER} for never")
     with store.write() as conn:
-        _hold(conn, app)
-        way = can_change(app, route.find(conn, app, model=model), "")
-        known = {**way.below.thresholds, **way.above.thresholds}
-        for concept, value in wanted.items():
-            if concept not in known:
-                raise InvalidRequest(f"the thresholders have no threshold for {concept!r}; they have: {_some(known)}")
-            if not (0 <= value <= 1 or value == NEVER):
-                raise InvalidRequest(f"the threshold of {concept!r} is {value}; 0 to 1 is legal, or {NEVER} for never")
-        made = _make(conn, app, way, wanted, way.model_version)
+        made = _make(conn, _hold(conn, app), way, wanted, way.model_version)
         return tunings.add(
             conn,
             app.pk,
@@ -229,16 +255,18 @@ def undo(store: Store, app: Row[Any], tuning_id: str) -> Row[Any]:
 
     The thresholders get versions as those before the tuning were, and the workflow one with the nodes that it had.
 
+    Args:
+        tuning_id: the whole of it.
+
     Raises:
         DoesNotExist: there is no such tuning.
         InvalidRequest: it made nothing, has been undone, or the workflow has been changed since.
     """
     with store.write() as conn:
         _hold(conn, app)
-        found = tunings.beginning_with(conn, tuning_id, app=app.pk) if tuning_id else []
-        if len(found) != 1:
-            raise DoesNotExist(f"app {app.id!r} has {'no' if not found else 'more than one'} tuning {tuning_id!r}")
-        row = found[0]
+        row = tunings.get(conn, app.pk, tuning_id)
+        if row is None:
+            raise DoesNotExist(f"app {app.id!r} has no tuning {tuning_id!r}")
         if row.made is None:
             raise InvalidRequest(f"tuning {row.id} made nothing, so there is nothing to undo")
         if not tunings.mark_undone(conn, row.pk):
@@ -251,22 +279,43 @@ def check_target(target: Target) -> None:
     """Refuse a target that can't be meant.
 
     Raises:
-        InvalidRequest: error or confidence is not within 0 to 1.
+        InvalidRequest: error or confidence is not within ERRORS or CONFIDENCES.
     """
-    if not 0 < target.error < 1:
-        raise InvalidRequest(
-            f"error is {target.error}; above 0 and below 1 is legal, such as 0.01 for one in a hundred"
-        )
-    if not 0 < target.confidence < 1:
-        raise InvalidRequest(f"confidence is {target.confidence}; above 0 and below 1 is legal, such as 0.95")
+    if not ERRORS[0] <= target.error <= ERRORS[1]:
+        raise InvalidRequest(f"error is {target.error}; 0.000001 to 0.5 is legal, such as 0.01 for one in a hundred")
+    if not CONFIDENCES[0] <= target.confidence <= CONFIDENCES[1]:
+        raise InvalidRequest(f"confidence is {target.confidence}; 0.5 to 0.999999 is legal, such as 0.95")
 
 
 # --- pieces ---------------------------------------------------------------------------------------
 
 
-def _hold(conn: Connection, app: Row[Any]) -> None:
-    if apps.get(conn, app.user_id, app.id, lock=True) is None:
+def _there(conn: Connection, app: Row[Any], *, lock: bool = False) -> Row[Any]:
+    """An app as it is now."""
+    row = apps.get(conn, app.user_id, app.id, lock=lock)
+    if row is None or row.pk != app.pk:
         raise DoesNotExist(f"app {app.id!r} is gone")
+    return row
+
+
+def _hold(conn: Connection, app: Row[Any]) -> Row[Any]:
+    return _there(conn, app, lock=True)
+
+
+def _subject(
+    conn: Connection,
+    blobs: BlobStore,
+    app: Row[Any],
+    model_id: str,
+    version_id: str = "",
+    version: Row[Any] | None = None,
+) -> Subject:
+    if version is None:
+        return claimed.subject(conn, blobs, app, model_id, version_id)
+    row = models.versions_by_pk(conn, [version.pk]).get(version.pk)
+    if row is None:
+        raise ModelDoesNotExist(f"version {version.id!r} of model {version.model_id!r} is gone")
+    return claimed.of_version(conn, blobs, app, row)
 
 
 def _look(before: Sequence[Row[Any]], print_: str) -> int:
@@ -323,8 +372,7 @@ def _make(
     """New versions of both thresholders and of the workflow; says what was made and what was before."""
     if way is None:
         raise InvalidRequest("the default workflow does not run the model")
-    newest = route.find(conn, app, model=version.model)
-    if newest is None or newest.version.pk != way.version.pk:
+    if not route.stands(conn, app, way) or version.pk not in models.versions_by_pk(conn, [version.pk]):
         raise Overloaded("the default workflow was changed meanwhile; try again")
     keys = {one.node_id: route.add_version(conn, one, wanted) for one in (way.above, way.below)}
     keys[way.node_id] = version.pk

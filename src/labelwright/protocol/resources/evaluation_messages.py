@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clarifai_grpc.grpc.api import resources_pb2
@@ -27,6 +27,7 @@ def metrics_of(
     *,
     fields: resources_pb2.FieldsValue | None = None,
     inputs: Inputs | None = None,
+    named: Sequence[str] = (),
     progress: float = 0.0,
 ) -> resources_pb2.EvalMetrics:
     """An evaluation: its summary, and what ``fields`` asks for besides.
@@ -36,6 +37,7 @@ def metrics_of(
         app: where it is.
         version: the model version, a row of `models.versions_by_pk`.
         inputs: those of the test set.
+        named: ids of the inputs that it was asked for on.
         progress: how far it is, 0..1.
     """
     made = resources_pb2.EvalMetrics(id=row.id, user_id=app.user_id, app_id=app.id, status=status_of(row, progress))
@@ -44,8 +46,8 @@ def metrics_of(
         model.id, model.name, model.model_type_id = version.model_id, version.model_name, version.model_type_id
         model.user_id, model.app_id = version.user_id, version.app_id
         model.model_version.id = version.id
-    if info := row.params.get("info"):
-        made.eval_info.params.CopyFrom(_struct(info))
+    if named:
+        made.eval_info.params.update({"inputs": list(named)})
     figures = row.params.get("summary")
     given = dict(row.params.get("metrics") or {})
     if figures:

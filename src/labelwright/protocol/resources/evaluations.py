@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2
@@ -21,10 +21,9 @@ from labelwright.protocol.resources.app_listing import meant
 from labelwright.protocol.resources.evaluation_messages import asked_of, metrics_of, status_of
 from labelwright.protocol.resources.input_messages import to_wire
 from labelwright.protocol.resources.model_wire import find, find_version, version_to_wire
-from labelwright.protocol.text_filters import sliced
 from labelwright.protocol.wire import offset_limit
 from labelwright.store import evaluations, inputs, jobs, models
-from labelwright.training.evaluation_job import EVALUATING, FIRST_ERROR, QUEUED, start
+from labelwright.training.evaluation_job import EVALUATING, FIRST_ERROR, QUEUED, named_inputs, start
 
 MAX_EVALUATIONS = 128
 MAX_INPUTS = 10_000
@@ -138,65 +137,61 @@ def get_model_version_evaluation(
 def list_model_version_evaluations(
     call: Call, request: service_pb2.ListModelVersionEvaluationsRequest
 ) -> service_pb2.MultiEvalMetricsResponse:
-    """The evaluations of a version, newest first, with their summaries."""
+    """The evaluations of a version, newest first, with their summaries and without the inputs that they name."""
     offset, limit = offset_limit(request)
     with call.store.read() as conn:
         app = call.app(conn, request.user_app_id)
         _, model = find(conn, call, request.user_app_id, request.model_id)
         version = find_version(conn, model, request.model_version_id)
-        rows = sliced(evaluations.listing(conn, [app.pk], model_version=version.pk), offset, limit)
-        return service_pb2.MultiEvalMetricsResponse(eval_metrics=[_shown(conn, app, row) for row in rows])
+        rows = evaluations.listing(conn, [app.pk], versions=[version.pk], offset=offset, limit=limit)
+        return service_pb2.MultiEvalMetricsResponse(eval_metrics=_listed(conn, {app.pk: app}, rows))
 
 
 @serves("ListEvaluations")
 def list_evaluations(call: Call, request: service_pb2.ListEvaluationsRequest) -> service_pb2.MultiEvalMetricsResponse:
-    """The evaluations of the app named, or of all the user's apps; newest first where no order is asked for."""
+    """The evaluations of the app named, or of all the user's apps; newest first where no order is asked for.
+
+    They come with their summaries, and without the inputs that they name: `GetEvaluation` has these.
+    """
     offset, limit = offset_limit(request)
     with call.store.read() as conn:
         homes = meant(conn, call, request.user_app_id)
-        rows = evaluations.listing(conn, list(homes))
-        versions = models.versions_by_pk(conn, {row.model_version for row in rows})
-        kept = [r for r in rows if _wanted(r, versions.get(r.model_version), request)]
-        order = _ORDERS.get(request.WhichOneof("sort_by") or "", _newest)
-        kept.sort(
-            key=lambda row: (order(row, versions.get(row.model_version), homes[row.app]), row.pk),
-            reverse=not request.sort_ascending,
+        among: dict[str, Any] = {
+            "model_type_id": request.model_type_id,
+            "below": None if request.show_failed_metrics else FIRST_ERROR,
+        }
+        versions = None
+        if request.eval_dataset_ids or request.train_dataset_ids:
+            # No evaluation here is of a dataset.
+            versions = []
+        elif request.concept_ids:
+            found = evaluations.versions_evaluated(conn, list(homes), **among)
+            versions = _that_say(conn, found, set(request.concept_ids))
+        rows = evaluations.listing(
+            conn,
+            list(homes),
+            versions=versions,
+            order=_ORDERS.get(request.WhichOneof("sort_by") or "", "created_at"),
+            ascending=request.sort_ascending,
+            offset=offset,
+            limit=limit,
+            **among,
         )
-        shown = [_shown(conn, homes[row.app], row) for row in kept[offset : offset + limit]]
-    return service_pb2.MultiEvalMetricsResponse(eval_metrics=shown)
+        return service_pb2.MultiEvalMetricsResponse(eval_metrics=_listed(conn, homes, rows))
 
 
-def _newest(row: Row[Any], _version: Row[Any] | None, _app: Row[Any]) -> Any:
-    return row.pk
-
-
-def _figure(name: str) -> Callable[[Row[Any], Row[Any] | None, Row[Any]], Any]:
-    return lambda row, _version, _app: (row.params.get("summary") or {}).get(name) or 0.0
-
-
-_ORDERS: Mapping[str, Callable[[Row[Any], Row[Any] | None, Row[Any]], Any]] = {
-    "sort_by_app_id": lambda _row, _version, app: app.id,
-    "sort_by_model_id": lambda _row, version, _app: version.model_id if version is not None else "",
-    "sort_by_roc_auc": _figure("macro_roc_auc"),
-    "sort_by_f1": _figure("macro_f1"),
-    "sort_by_precision": _figure("macro_precision"),
-    "sort_by_recall": _figure("macro_recall"),
-}
+_ORDERS = {f"sort_by_{name}": name for name in evaluations.ORDERS}
 """What a listing is sorted by. The others, of datasets and of boxes, are alike for all evaluations here."""
 
 
-def _wanted(row: Row[Any], version: Row[Any] | None, request: service_pb2.ListEvaluationsRequest) -> bool:
-    if row.status_code >= FIRST_ERROR and not request.show_failed_metrics:
-        return False
-    if request.eval_dataset_ids or request.train_dataset_ids:
-        # No evaluation here is of a dataset.
-        return False
-    if request.model_type_id and (version is None or version.model_type_id != request.model_type_id):
-        return False
-    if request.concept_ids:
-        said = {c.id for c in output_info(version.wire).data.concepts} if version is not None else set()
-        return set(request.concept_ids) <= said
-    return True
+def _that_say(conn: Connection, versions: Sequence[int], concepts: set[str]) -> list[int]:
+    """The keys of those versions that say all of these concepts."""
+    kept = []
+    for first in range(0, len(versions), 1_000):
+        for pk, row in models.versions_by_pk(conn, versions[first : first + 1_000]).items():
+            if concepts <= {c.id for c in output_info(row.wire).data.concepts}:
+                kept.append(pk)
+    return kept
 
 
 # --- asking ---------------------------------------------------------------------------------------
@@ -249,12 +244,11 @@ def _start(conn: Connection, app: Row[Any], version: Row[Any], given: EvalMetric
         )
     if given.id and (problem := resource_id_problem(given.id)):
         raise InvalidRequest(f"evaluation id: {problem}")
-    info, metrics = _plain(given.eval_info.params), _plain(given.extended_metrics.user_metrics)
+    info, metrics = _plain(given.eval_info.params), _plain(given.extended_metrics.user_metrics, MAX_METRICS)
     if unknown := set(info) - {"inputs"}:
         raise InvalidRequest(f"eval_info.params has {sorted(unknown)[0][:80]!r}; legal is inputs, a list of input ids")
     params: dict[str, Any] = {}
     if info:
-        params["info"] = info
         params["inputs"] = _inputs(conn, app, info["inputs"])
     if metrics:
         params["metrics"] = metrics
@@ -271,14 +265,15 @@ def _start(conn: Connection, app: Row[Any], version: Row[Any], given: EvalMetric
     return row
 
 
-def _plain(struct: Any) -> dict[str, Any]:
+def _plain(struct: Any, most: int | None = None) -> dict[str, Any]:
+    """A struct as plain values; ``most``: bytes that it may have as JSON."""
     try:
         plain: dict[str, Any] = MessageToDict(struct)
         size = len(json.dumps(plain, allow_nan=False))
     except (JsonError, ValueError, RecursionError) as e:
         raise InvalidRequest(f"eval_info and extended_metrics hold what is no JSON: {str(e)[:200]}") from None
-    if size > MAX_METRICS and "inputs" not in plain:
-        raise InvalidRequest(f"extended_metrics has {size} bytes as JSON; {MAX_METRICS} at most are legal")
+    if most is not None and size > most:
+        raise InvalidRequest(f"extended_metrics has {size} bytes as JSON; {most} at most are legal")
     return plain
 
 
@@ -319,7 +314,17 @@ def _shown(
     if asked is not None and asked.test_set and row.result and hosting is not None:
         wanted = [example["input"] for example in row.result["examples"]]
         shown = {i: to_wire(r, None, hosting) for i, r in inputs.by_ids(conn, app.pk, wanted).items()}
-    return metrics_of(row, app, version, fields=asked, inputs=shown, progress=progress_of(conn, row))
+    named = named_inputs(conn, row)
+    return metrics_of(row, app, version, fields=asked, inputs=shown, named=named, progress=progress_of(conn, row))
+
+
+def _listed(conn: Connection, homes: Mapping[int, Row[Any]], rows: Sequence[Row[Any]]) -> list[EvalMetrics]:
+    """As in listings: 100 that name 10,000 inputs each would be 100 MB."""
+    versions = models.versions_by_pk(conn, {row.model_version for row in rows})
+    return [
+        metrics_of(row, homes[row.app], versions.get(row.model_version), progress=progress_of(conn, row))
+        for row in rows
+    ]
 
 
 def progress_of(conn: Connection, row: Row[Any]) -> float:

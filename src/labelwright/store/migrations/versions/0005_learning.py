@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["app"], ["apps.pk"], name=op.f("fk_draws_app"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_draws")),
         sa.UniqueConstraint("app", "id", name=op.f("uq_draws_app_id")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "loops",
@@ -47,6 +48,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["app"], ["apps.pk"], name=op.f("fk_loops_app"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_loops")),
         sa.UniqueConstraint("app", "id", name=op.f("uq_loops_app_id")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "tunings",
@@ -63,6 +65,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["app"], ["apps.pk"], name=op.f("fk_tunings_app"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_tunings")),
         sa.UniqueConstraint("app", "id", name=op.f("uq_tunings_app_id")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_tunings_model", "tunings", ["app", "model_version_id"], unique=False)
     op.create_table(
@@ -86,6 +89,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["draw"], ["draws.pk"], name=op.f("fk_drawn_items_draw"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["input"], ["inputs.pk"], name=op.f("fk_drawn_items_input"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_drawn_items")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_drawn_items_app_answer", "drawn_items", ["app", "answer", "concept_id", "model_version_id"], unique=False
@@ -113,6 +117,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_evaluations")),
         sa.UniqueConstraint("app", "id", name=op.f("uq_evaluations_app_id")),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_evaluations_model_version"), "evaluations", ["model_version"], unique=False)
     op.create_table(
