@@ -96,6 +96,8 @@ def begin(store: Store, app: Row[Any], params: Params) -> tuple[Row[Any], bool]:
         ModelInvalidRequest: the model learns no concepts, or its id is not legal.
     """
     params.check()
+    # A target that no tuning of a later round would take is refused now.
+    tuner.check_target(Target(params.error, params.round_confidence, params.joint))
     with store.write() as conn:
         _hold(conn, app)
         for row in loops.listing(conn, app.pk, state=loop.RUNNING):

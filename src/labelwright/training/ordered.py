@@ -32,6 +32,9 @@ STEEP = 2
 the rank to the power of STEEP. This costs a little where scores are nearly right (0.863, and 0.875 without) and pays
 where a head is far less sure than right (0.940, and 0.677 without)."""
 
+SUREST = 1 - 1e-15
+"""The confidence that a plan is made for at most: beyond it a small delta would round to none."""
+
 LATE = 8
 KEPT = 0.15
 """This share of delta is kept for starts at LATE times, twice, four times as many (...) answers as a test without a
@@ -142,7 +145,7 @@ def _stricter(cut: Slices, error: float) -> Floats:
 def _late(cut: Slices, error: float, delta: float) -> Floats:
     """What of delta is kept for late starts, evenly; nothing where too few are verified for any."""
     levels = np.zeros(cut.thresholds.size)
-    wanted = LATE * needed(error, 1 - delta)
+    wanted = LATE * needed(error, min(1 - delta, SUREST))
     starts = set()
     while wanted <= cut.expected[-1]:
         starts.add(int(np.searchsorted(cut.expected, wanted)))
@@ -155,7 +158,7 @@ def _ways(cut: Slices, error: float, delta: float) -> Floats:
     """Ways to share delta out: all on one start, halves on two, or evenly on all of them."""
     size = cut.thresholds.size
     # Further up than where a test without a mistake would just pass there is nothing to start with.
-    least = needed(error, 1 - delta)
+    least = needed(error, min(1 - delta, SUREST))
     most = float(cut.expected[-1])
     wanted = np.geomspace(least, most, STARTS) if most > least else np.array([most])
     starts = np.unique(np.minimum(np.searchsorted(cut.expected, wanted), size - 1))
