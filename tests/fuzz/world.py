@@ -15,7 +15,7 @@ from labelwright.store import users
 from labelwright.store.engine import Store
 from tests.acceptance.conftest import TOKEN, USER, Running
 from tests.fuzz.aim import PICTURE
-from tests.integration.some_requests import KIN, NEW, ONE, good, graph, threshold
+from tests.integration.some_requests import KIN, NEW, ONE, evaluation, good, graph, threshold
 
 APP = "fuzz"
 GUEST, STRANGER = "guest", "stranger"
@@ -84,6 +84,7 @@ class World:
         first = self._call("POST", f"{here}/workflows", workflows=[_plain(graph(ONE))])["workflows"][0]
         patched: dict[str, Any] = {"workflows": [_plain(graph(ONE, 0.7))], "action": "overwrite"}
         second = self._call("PATCH", f"{here}/workflows", **patched)["workflows"][0]
+        self._call("POST", f"{here}/evaluations", eval_metrics=[_plain(evaluation(ONE))])
         key = {"type": "personal_access_token", "scopes": ["Concepts_Get"]}
         guest = {"user": {"id": GUEST}, "scopes": ["Concepts_Get"]}
         invited = self._call("POST", f"{here}/collaborators", collaborators=[guest])["collaborators"][0]
@@ -105,6 +106,7 @@ class World:
             "concept_id": [ONE, KIN],
             "input_id": [ONE, "picture"],
             "annotation_id": [ONE, "box"],
+            "evaluation_id": [ONE],
             "language": ["en", "fr"],
             "key_id": [self.names["key"]],
             "model_version_id": versions,
