@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, func, literal, or_, select, tuple_
 
 from labelwright.store import tables as t
 from labelwright.store.engine import insert_many, run_many
@@ -366,9 +366,9 @@ def _at_random(
     random numbers would cost each item that is written 4 of its 18 us. What stands among few is then somewhat
     likelier to come early, so this is for variety; it is not a sample from which to estimate.
     """
-    few = conn.execute(query.limit(FEW + 1)).all()
-    if len(few) <= FEW:
-        yield from sorted(few, key=_scrambled)
+    # Passed over within the database, which reads 1,000 rows in a tenth of the time that they take as objects.
+    if conn.execute(query.with_only_columns(literal(1)).offset(FEW).limit(1)).first() is None:
+        yield from sorted(conn.execute(query), key=_scrambled)
         return
     held = conn.execute(query_few.where(_I.held_by == holder)).all()
     yield from sorted(held, key=_scrambled)
