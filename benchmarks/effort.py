@@ -241,6 +241,7 @@ def main() -> int:
             if "final" in args.parts:
                 found["final"] = final(data, seeds, learn)
     if args.plots:
+        args.plots.mkdir(parents=True, exist_ok=True)
         draw(found, args.plots)
     print(json.dumps(found, indent=2))
     return 0
